@@ -1,0 +1,227 @@
+//! What the catalogue says about itself: the free metadata of a service, and the facts on its page.
+
+use serde_json::{Value, json};
+
+use crate::config::{PriceRule, ServiceConfig, ServiceKind};
+use crate::domain::JobSpec;
+use crate::domain::request::VideoSpec;
+
+use super::price;
+use super::video::DURATIONS;
+
+/// A priced example.
+#[derive(Clone, Debug)]
+pub struct PricedExample {
+    /// What it is, `5 s video`.
+    pub label: String,
+    /// What it costs, in sats.
+    pub sats: u64,
+}
+
+/// A parameter as a page shows it.
+#[derive(Clone, Debug)]
+pub struct Param {
+    /// The field.
+    pub name: &'static str,
+    /// Its JSON type.
+    pub kind: &'static str,
+    /// Whether it must be given.
+    pub required: bool,
+    /// What is accepted.
+    pub rule: String,
+    /// What is assumed when it is left out.
+    pub default: Option<&'static str>,
+}
+
+impl ServiceConfig {
+    /// The service's name for people.
+    #[must_use]
+    pub const fn title(&self) -> &'static str {
+        match self.kind {
+            ServiceKind::Video { .. } => "Video generation",
+            ServiceKind::Model3d { .. } => "3D model generation",
+        }
+    }
+
+    /// One sentence about it.
+    #[must_use]
+    pub const fn summary(&self) -> &'static str {
+        match self.kind {
+            ServiceKind::Video { .. } => "Turns a text prompt into a short MP4 video.",
+            ServiceKind::Model3d { .. } => "Turns one picture of an object into a textured 3D model (GLB).",
+        }
+    }
+
+    /// The price in words, `100 sats per second`.
+    #[must_use]
+    pub fn price_rule(&self) -> String {
+        match self.price {
+            PriceRule::Fixed(amount) => format!("{} sats per request", amount.sat_rounded_up()),
+            PriceRule::PerSecond(amount) => format!("{} sats per second", amount.sat_rounded_up()),
+        }
+    }
+
+    /// What typical requests cost; the first is the default one.
+    #[must_use]
+    pub fn priced_examples(&self) -> Vec<PricedExample> {
+        match &self.kind {
+            ServiceKind::Video { models, .. } => DURATIONS
+                .into_iter()
+                .filter_map(|duration| {
+                    let model = models.first().cloned().unwrap_or_default();
+                    let spec = JobSpec::Video(VideoSpec { prompt: String::new(), model, duration, camera_fixed: false });
+                    let sats = price::quote(self, &spec).ok()?.amount.sat_rounded_up();
+                    Some(PricedExample { label: format!("{duration} s video"), sats })
+                })
+                .collect(),
+            ServiceKind::Model3d { .. } => {
+                let (PriceRule::Fixed(amount) | PriceRule::PerSecond(amount)) = self.price;
+                vec![PricedExample { label: "3D model".into(), sats: amount.sat_rounded_up() }]
+            }
+        }
+    }
+
+    /// The parameters, in the order of the documentation.
+    #[must_use]
+    pub fn params(&self) -> Vec<Param> {
+        match &self.kind {
+            ServiceKind::Video { models, max_prompt_chars } => {
+                let accepted: Vec<String> = models.iter().map(|model| format!("\"{model}\"")).collect();
+                vec![
+                    Param {
+                        name: "prompt",
+                        kind: "string",
+                        required: true,
+                        rule: format!("What the video shows: 1 to {max_prompt_chars} characters after trimming."),
+                        default: None,
+                    },
+                    Param {
+                        name: "model",
+                        kind: "string",
+                        required: true,
+                        rule: format!("Exactly {}.", accepted.join(" or ")),
+                        default: None,
+                    },
+                    Param {
+                        name: "duration",
+                        kind: "integer",
+                        required: false,
+                        rule: "Length in seconds: 5 or 10.".into(),
+                        default: Some("5"),
+                    },
+                    Param {
+                        name: "camera_fixed",
+                        kind: "boolean",
+                        required: false,
+                        rule: "true keeps the camera still.".into(),
+                        default: Some("false"),
+                    },
+                ]
+            }
+            ServiceKind::Model3d { max_side, max_pixels, .. } => vec![Param {
+                name: "image",
+                kind: "string",
+                required: true,
+                rule: format!(
+                    "Base64 data URI with its prefix: image/png, image/jpeg or image/webp; at most {max_side} pixels a \
+                     side and {} megapixels; the whole body at most {} MiB.",
+                    max_pixels / 1_000_000,
+                    self.body_limit / (1024 * 1024),
+                ),
+                default: None,
+            }],
+        }
+    }
+
+    /// JSON Schema of the body.
+    #[must_use]
+    pub fn schema(&self) -> Value {
+        let (properties, required) = match &self.kind {
+            ServiceKind::Video { models, max_prompt_chars } => (
+                json!({
+                    "prompt": {"type": "string", "minLength": 1, "maxLength": max_prompt_chars},
+                    "model": {"type": "string", "enum": models},
+                    "duration": {"type": "integer", "enum": DURATIONS, "default": DURATIONS[0]},
+                    "camera_fixed": {"type": "boolean", "default": false},
+                }),
+                json!(["prompt", "model"]),
+            ),
+            ServiceKind::Model3d { .. } => (
+                json!({"image": {"type": "string", "pattern": "^data:image/(png|jpeg|webp);base64,"}}),
+                json!(["image"]),
+            ),
+        };
+        json!({
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        })
+    }
+
+    /// A body that can be bought as it stands, on one line.
+    #[must_use]
+    pub fn example_body(&self) -> String {
+        match &self.kind {
+            ServiceKind::Video { models, .. } => {
+                let model = Value::from(models.first().cloned().unwrap_or_default());
+                format!(
+                    r#"{{"prompt":"A paper boat sailing across a puddle at dusk","model":{model},"duration":5,"camera_fixed":false}}"#
+                )
+            }
+            ServiceKind::Model3d { .. } => format!(r#"{{"image":"{TINY_PNG}"}}"#),
+        }
+    }
+}
+
+/// A whole PNG of 8 × 8 pixels, so that an example can be sent as it is printed.
+const TINY_PNG: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAIUlEQVR42mNQUDPGihgg1P9Z8nCEkEAWhctRWQKn5VgRAIB9RiF6GN8YAAAAAElFTkSuQmCC";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{self, Depth};
+    use crate::domain::{Msat, ServiceId};
+    use bytes::Bytes;
+    use std::time::Duration;
+
+    fn services() -> [ServiceConfig; 2] {
+        let service = |id, price, kind| ServiceConfig {
+            id,
+            price,
+            body_limit: 1 << 24,
+            deadline: Duration::ZERO,
+            result_limit: 1,
+            kind,
+        };
+        let sats = |sats| Msat::from_sat(sats).unwrap();
+        let video = ServiceKind::Video { models: vec!["Video Generation".into()], max_prompt_chars: 2_000 };
+        let model = ServiceKind::Model3d { max_side: 8_192, max_pixels: 40_000_000, max_alloc: 128 << 20 };
+        [
+            service(ServiceId::Video, PriceRule::PerSecond(sats(100)), video),
+            service(ServiceId::Model3d, PriceRule::Fixed(sats(350)), model),
+        ]
+    }
+
+    #[test]
+    fn the_examples_can_be_bought_at_the_price_they_show() {
+        for service in services() {
+            let body = Bytes::from(service.example_body());
+            let priced = catalog::validate(&service, &body, Depth::Full).unwrap();
+            assert_eq!(priced.quote.amount.sat_rounded_up(), service.priced_examples()[0].sats);
+        }
+    }
+
+    #[test]
+    fn the_schema_and_the_table_name_the_same_fields() {
+        for service in services() {
+            let schema = service.schema();
+            let mut in_schema: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+            let mut in_table: Vec<_> = service.params().iter().map(|param| param.name.to_owned()).collect();
+            in_schema.sort_unstable();
+            in_table.sort_unstable();
+            assert_eq!(in_schema, in_table);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Whether bytes are really an image that a model can be given.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader};
+
+use crate::domain::request::ImageType;
+
+/// What an image may measure.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest width and height in pixels.
+    pub max_side: u32,
+    /// The most pixels: a small file can claim a huge canvas.
+    pub max_pixels: u64,
+    /// The most bytes that decoding may allocate.
+    pub max_alloc: u64,
+}
+
+/// What is wrong with an image, as a sentence for the caller.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ImageProblem {
+    /// The bytes are another format than the media type says.
+    #[error("the data is not the {0} that its media type declared")]
+    NotAsDeclared(&'static str),
+    /// Too wide or too high.
+    #[error("the image measures {width} × {height} pixels; at most {max} a side are accepted")]
+    TooLarge {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// The limit.
+        max: u32,
+    },
+    /// Too many pixels in all.
+    #[error("the image has {0} pixels; at most {1} are accepted")]
+    TooManyPixels(u64, u64),
+    /// Damaged or cut short.
+    #[error("the image does not decode: it is damaged, cut short, or needs too much memory")]
+    Damaged,
+}
+
+/// Decodes the whole image: takes up to seconds of CPU, so call it off the async threads and bound the callers.
+pub fn check(bytes: &[u8], declared: ImageType, limits: &Limits) -> Result<(), ImageProblem> {
+    let format = match declared {
+        ImageType::Png => ImageFormat::Png,
+        ImageType::Jpeg => ImageFormat::Jpeg,
+        ImageType::WebP => ImageFormat::WebP,
+    };
+    if image::guess_format(bytes).ok() != Some(format) {
+        return Err(ImageProblem::NotAsDeclared(declared.media_type()));
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut image_limits = image::Limits::default();
+    image_limits.max_alloc = Some(limits.max_alloc);
+    reader.limits(image_limits);
+    let decoder = reader.into_decoder().map_err(|_| ImageProblem::Damaged)?;
+    let (width, height) = decoder.dimensions();
+    if width > limits.max_side || height > limits.max_side {
+        return Err(ImageProblem::TooLarge { width, height, max: limits.max_side });
+    }
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > limits.max_pixels {
+        return Err(ImageProblem::TooManyPixels(pixels, limits.max_pixels));
+    }
+    DynamicImage::from_decoder(decoder).map(drop).map_err(|_| ImageProblem::Damaged)
+}

@@ -1,0 +1,245 @@
+//! What the operator decided: the configuration as it is meant, after everything that was typed has been checked.
+//!
+//! `raw` is the shape of the file, `load` merges file and environment, `meaning` turns what was typed into the
+//! [`Config`] below and refuses what cannot be, each refusal under the path of its key. Parts of satforge are handed
+//! their own section and nothing else.
+
+pub mod keys;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::domain::{Msat, ServiceId};
+pub use keys::{GatewayKey, KeyRing};
+
+/// Everything that a running gateway was told.
+#[derive(Debug)]
+pub struct Config {
+    /// Where callers connect.
+    pub server: ServerConfig,
+    /// Where Prometheus reads; `None` switches the listener off.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// How log lines look.
+    pub log: LogConfig,
+    /// The gateway's secrets.
+    pub keys: KeyRing,
+    /// Who makes invoices.
+    pub lightning: LightningConfig,
+    /// How long invoices and payments are good.
+    pub paywall: PaywallConfig,
+    /// What is sold, in the order of [`ServiceId::ALL`].
+    pub services: Vec<ServiceConfig>,
+    /// Budgets against abuse.
+    pub limits: LimitsConfig,
+    /// How long answers are waited for.
+    pub waiting: WaitingConfig,
+    /// The job engine.
+    pub jobs: JobsConfig,
+    /// How long results are kept.
+    pub artifacts: ArtifactsConfig,
+    /// The simulated providers.
+    pub sandbox: SandboxConfig,
+}
+
+/// The listener for callers.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The URL that callers see, without a slash at its end; `None`: the address that was listened on.
+    pub public_url: Option<String>,
+    /// Certificate and key, if the gateway speaks TLS itself.
+    pub tls: Option<TlsConfig>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections that are served at once; more wait to be accepted.
+    pub max_connections: usize,
+    /// The time a client has to send a request's head.
+    pub header_timeout: Duration,
+    /// The longest pause within a body.
+    pub body_idle_timeout: Duration,
+    /// The time a client has to send a whole body.
+    pub body_timeout: Duration,
+    /// The time that running requests get when the gateway stops.
+    pub shutdown_grace: Duration,
+}
+
+/// Files for the TLS listener.
+#[derive(Clone, Debug)]
+pub struct TlsConfig {
+    /// PEM file with the certificate chain.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub private_key: PathBuf,
+}
+
+/// How log lines look.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// Which lines, in the syntax of `tracing_subscriber::EnvFilter`.
+    pub filter: String,
+}
+
+/// For people or for machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One readable line an event.
+    Pretty,
+    /// One JSON object an event.
+    Json,
+}
+
+/// Who makes invoices.
+#[derive(Clone, Debug)]
+pub struct LightningConfig {
+    /// The backend and its settings.
+    pub backend: LightningBackendConfig,
+    /// How long a new invoice can be paid.
+    pub invoice_expiry: Duration,
+    /// The time the backend has to make one.
+    pub invoice_timeout: Duration,
+}
+
+/// The backends that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LightningBackendConfig {
+    /// Simulated payments on regtest.
+    Sandbox,
+}
+
+/// How long payments are good.
+#[derive(Clone, Debug)]
+pub struct PaywallConfig {
+    /// How long after its invoice's expiry a payment still buys a job.
+    pub redeem_window: Duration,
+}
+
+/// A service on sale.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// Which one.
+    pub id: ServiceId,
+    /// What it costs.
+    pub price: PriceRule,
+    /// The largest body in bytes.
+    pub body_limit: usize,
+    /// How long a job may take from redemption to result.
+    pub deadline: Duration,
+    /// The largest result in bytes.
+    pub result_limit: u64,
+    /// What is particular to the service.
+    pub kind: ServiceKind,
+}
+
+/// What is particular to a service.
+#[derive(Clone, Debug)]
+pub enum ServiceKind {
+    /// Text to video.
+    Video {
+        /// Accepted values of `model`.
+        models: Vec<String>,
+        /// The longest prompt in Unicode scalars, after trimming.
+        max_prompt_chars: usize,
+    },
+    /// Image to 3D model.
+    Model3d {
+        /// The largest width and height in pixels.
+        max_side: u32,
+        /// The most pixels.
+        max_pixels: u64,
+        /// The most bytes that decoding may allocate.
+        max_alloc: u64,
+    },
+}
+
+/// What a service costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PriceRule {
+    /// The same for every request.
+    Fixed(Msat),
+    /// For each second of the result.
+    PerSecond(Msat),
+}
+
+/// Budgets against abuse.
+#[derive(Clone, Debug)]
+pub struct LimitsConfig {
+    /// Challenges that one client address may ask for; `None`: no limit.
+    pub challenges: Option<ChallengeLimit>,
+    /// Images decoded at once for callers who have not paid.
+    pub decoders: usize,
+    /// Bytes of request bodies over 64 KiB held at once for callers who have not paid.
+    pub body_memory: usize,
+}
+
+/// A budget of challenges for one client address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChallengeLimit {
+    /// How many come back in a minute.
+    pub per_minute: u32,
+    /// How many may come at once.
+    pub burst: u32,
+}
+
+/// How long answers are waited for.
+#[derive(Clone, Debug)]
+pub struct WaitingConfig {
+    /// Silence before the keep-alive begins; `None`: no keep-alive.
+    pub keepalive_after: Option<Duration>,
+    /// The pause between two spaces.
+    pub keepalive_every: Duration,
+    /// The longest wait of one request.
+    pub hold: Duration,
+    /// What pollers are told to wait between two looks.
+    pub poll_interval: Duration,
+}
+
+/// The job engine.
+#[derive(Clone, Debug)]
+pub struct JobsConfig {
+    /// Jobs that are worked on at once.
+    pub concurrency: usize,
+    /// How long a lease holds without being renewed.
+    pub lease: Duration,
+    /// The first pause after a transient failure; it doubles.
+    pub backoff_base: Duration,
+    /// The longest pause.
+    pub backoff_max: Duration,
+    /// The pause between two looks at a provider's job.
+    pub poll_interval: Duration,
+    /// The time that a provider has for one answer.
+    pub provider_timeout: Duration,
+}
+
+/// How long results are kept.
+#[derive(Clone, Debug)]
+pub struct ArtifactsConfig {
+    /// From the end of the job to deletion.
+    pub retention: Duration,
+    /// The pause between two sweeps.
+    pub sweep_every: Duration,
+}
+
+/// The simulated providers.
+#[derive(Clone, Debug)]
+pub struct SandboxConfig {
+    /// Whether sandbox payments may be reachable from other machines.
+    pub public: bool,
+    /// How long a simulated generation takes at least.
+    pub generation_time: Duration,
+}
+
+impl Config {
+    /// The settings of `id`.
+    #[must_use]
+    pub fn service(&self, id: ServiceId) -> Option<&ServiceConfig> {
+        self.services.iter().find(|service| service.id == id)
+    }
+}

@@ -1,0 +1,91 @@
+//! Amounts of bitcoin, in thousandths of a satoshi.
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
+
+use std::fmt;
+
+/// The number of millisatoshis in a satoshi.
+const MSAT_PER_SAT: u64 = 1_000;
+
+/// More than all bitcoin that can exist, in msat: no amount above it means anything.
+const MAX_MSAT: u64 = 21_000_000 * 100_000_000 * MSAT_PER_SAT;
+
+/// An amount in millisatoshis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Msat(u64);
+
+/// An amount that cannot be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the amount is larger than all bitcoin")]
+pub struct AmountOverflow;
+
+impl Msat {
+    /// No money.
+    pub const ZERO: Self = Self(0);
+
+    /// `msat` millisatoshis; refuses more than 21 million bitcoin.
+    pub const fn new(msat: u64) -> Result<Self, AmountOverflow> {
+        if msat > MAX_MSAT {
+            return Err(AmountOverflow);
+        }
+        Ok(Self(msat))
+    }
+
+    /// `sat` satoshis; refuses more than 21 million bitcoin.
+    pub const fn from_sat(sat: u64) -> Result<Self, AmountOverflow> {
+        match sat.checked_mul(MSAT_PER_SAT) {
+            Some(msat) => Self::new(msat),
+            None => Err(AmountOverflow),
+        }
+    }
+
+    /// This amount `times` over; refuses more than 21 million bitcoin.
+    pub const fn times(self, times: u64) -> Result<Self, AmountOverflow> {
+        match self.0.checked_mul(times) {
+            Some(msat) => Self::new(msat),
+            None => Err(AmountOverflow),
+        }
+    }
+
+    /// The amount in msat.
+    #[must_use]
+    pub const fn msat(self) -> u64 {
+        self.0
+    }
+
+    /// The amount in satoshis, rounded up: what a payer is told must cover the amount.
+    #[must_use]
+    pub const fn sat_rounded_up(self) -> u64 {
+        self.0.div_ceil(MSAT_PER_SAT)
+    }
+}
+
+impl fmt::Display for Msat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} msat", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn sats_survive_the_way_through_msat(sat in 0..=21_000_000_u64 * 100_000_000) {
+            prop_assert_eq!(Msat::from_sat(sat).unwrap().sat_rounded_up(), sat);
+        }
+
+        #[test]
+        fn a_part_of_a_sat_is_rounded_up(sat in 0..1_000_000_u64, rest in 1..1000_u64) {
+            prop_assert_eq!(Msat::new(sat * 1000 + rest).unwrap().sat_rounded_up(), sat + 1);
+        }
+
+        #[test]
+        fn nothing_overflows(sat in any::<u64>(), times in any::<u64>()) {
+            if let Ok(amount) = Msat::from_sat(sat) && let Ok(product) = amount.times(times) {
+                prop_assert!(u128::from(product.msat()) == u128::from(sat) * 1000 * u128::from(times));
+            }
+        }
+    }
+}

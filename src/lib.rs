@@ -1,0 +1,8 @@
+//! satforge: a gateway that sells AI generation by the call for bitcoin over Lightning.
+
+pub mod catalog;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod lightning;
+pub mod paywall;
