@@ -28,6 +28,7 @@ pub fn quote(service: &ServiceConfig, spec: &JobSpec) -> Result<Quote, AmountOve
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
 mod tests {
     use super::*;
     use crate::config::ServiceKind;

@@ -37,10 +37,10 @@ impl GatewayKey {
     ///
     /// Different labels give independent keys, so that a macaroon root key says nothing about any other secret.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of every length")]
     pub fn derive(&self, label: &str, input: &[u8]) -> [u8; 32] {
         #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(self.0.expose_secret()).expect("HMAC takes keys of every length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret()).expect("HMAC takes keys of every length");
         mac.update(label.as_bytes());
         mac.update(&[0]);
         mac.update(input);

@@ -1,10 +1,23 @@
 //! What the operator decided: the configuration as it is meant, after everything that was typed has been checked.
 //!
-//! `raw` is the shape of the file, `load` merges file and environment, `meaning` turns what was typed into the
-//! [`Config`] below and refuses what cannot be, each refusal under the path of its key. Parts of satforge are handed
-//! their own section and nothing else.
+//! `raw` is what can be typed, `defaults` what holds otherwise, `load` merges file, environment and command line and
+//! holds them against the keys that there are (`shape`), `meaning` turns what was typed into the [`Config`] below and
+//! refuses what cannot be, each refusal under the path of its key. `secret` and `dev_key` read keys and never repeat
+//! them. Parts of satforge are handed their own section and nothing else.
 
+mod defaults;
+mod dev_key;
+mod environment;
+mod error;
 pub mod keys;
+mod load;
+mod meaning;
+mod mismatch;
+mod raw;
+mod secret;
+mod shape;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +26,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::domain::{Msat, ServiceId};
+pub use environment::Environment;
+pub use error::{ConfigError, ConfigErrors};
 pub use keys::{GatewayKey, KeyRing};
+pub use load::DevOptions;
 
 /// Everything that a running gateway was told.
 #[derive(Debug)]

@@ -66,6 +66,7 @@ impl fmt::Display for Msat {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test that overflows fails")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

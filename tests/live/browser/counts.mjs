@@ -3,9 +3,11 @@ export default async function* counts(events) {
   let passed = 0;
   let failed = 0;
   for await (const { type, data } of events) {
-    const isTest = data.details?.type !== "suite";
-    if (type === "test:pass" && isTest && data.skip === undefined && data.todo === undefined) passed += 1;
-    else if (type === "test:fail" || (type === "test:pass" && isTest)) failed += 1;
+    if (type !== "test:pass" && type !== "test:fail") continue;
+    // A suite counts through its tests, unless it broke by itself.
+    if (data.details.type === "suite" && data.details.error?.failureType !== "hookFailed") continue;
+    if (type === "test:pass" && data.skip === undefined && data.todo === undefined) passed += 1;
+    else failed += 1;
   }
   yield `${passed} ${failed}\n`;
 }

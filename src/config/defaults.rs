@@ -1,0 +1,109 @@
+//! What holds where nothing was typed.
+
+use super::raw::{
+    RawArtifacts, RawConfig, RawJobs, RawKeys, RawLightning, RawLightningBackend, RawLimits, RawLog, RawLogFormat,
+    RawMetrics, RawModel3d, RawPaywall, RawPrice, RawSandbox, RawServer, RawServices, RawVideo, RawWaiting,
+};
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+const RESULT_LIMIT: u64 = 256 * 1024 * 1024;
+
+impl RawConfig {
+    /// The defaults of `satforge serve`.
+    pub(super) fn serve() -> Self {
+        Self {
+            data_dir: "./satforge-data".into(),
+            server: server(),
+            metrics: RawMetrics { listen: "127.0.0.1:9464".into() },
+            log: RawLog { format: RawLogFormat::Pretty, filter: "info".into() },
+            keys: RawKeys { secrets: Vec::new() },
+            lightning: RawLightning {
+                backend: RawLightningBackend::Sandbox,
+                invoice_expiry_seconds: 600.0,
+                invoice_timeout_seconds: 10.0,
+            },
+            paywall: RawPaywall { redeem_window_seconds: 86_400.0 },
+            services: RawServices { video: video(), model_3d: model_3d() },
+            limits: RawLimits {
+                challenges_per_minute: 30,
+                challenge_burst: 60,
+                decoders: 2,
+                body_memory_bytes: 256 * MIB,
+            },
+            waiting: waiting(),
+            jobs: jobs(),
+            artifacts: RawArtifacts { retention_days: 7, sweep_every_seconds: 60.0 },
+            sandbox: RawSandbox { public: false, generation_seconds: 3.0 },
+        }
+    }
+
+    /// The defaults of `satforge dev`: a free port for metrics, so that several can run, and no challenge limit, so
+    /// that nobody who tries things out is told to slow down.
+    pub(super) fn dev() -> Self {
+        let mut raw = Self::serve();
+        raw.metrics.listen = "127.0.0.1:0".into();
+        raw.limits.challenges_per_minute = 0;
+        raw
+    }
+}
+
+fn server() -> RawServer {
+    RawServer {
+        listen: "127.0.0.1:4020".into(),
+        public_url: None,
+        tls_certificate: None,
+        tls_private_key: None,
+        trusted_proxies: Vec::new(),
+        // Twice the ten thousand callers that are meant to be able to wait at once.
+        max_connections: 20_000,
+        header_timeout_seconds: 10.0,
+        body_idle_timeout_seconds: 15.0,
+        // 16 MiB at about half a megabit a second.
+        body_timeout_seconds: 300.0,
+        shutdown_grace_seconds: 20.0,
+    }
+}
+
+fn video() -> RawVideo {
+    RawVideo {
+        price: RawPrice { fixed: None, per_second: Some(100) },
+        models: vec!["Video Generation".into()],
+        max_prompt_chars: 2_000,
+        body_limit_bytes: 64 * KIB,
+        deadline_seconds: 600.0,
+        result_limit_bytes: RESULT_LIMIT,
+    }
+}
+
+const fn model_3d() -> RawModel3d {
+    RawModel3d {
+        price: RawPrice { fixed: Some(350), per_second: None },
+        max_side: 8_192,
+        max_pixels: 40_000_000,
+        max_alloc_bytes: 128 * 1024 * 1024,
+        body_limit_bytes: 16 * MIB,
+        deadline_seconds: 900.0,
+        result_limit_bytes: RESULT_LIMIT,
+    }
+}
+
+const fn waiting() -> RawWaiting {
+    RawWaiting {
+        keepalive_after_seconds: 4.0,
+        keepalive_every_seconds: 3.0,
+        hold_seconds: 290.0,
+        poll_interval_seconds: 2.0,
+    }
+}
+
+const fn jobs() -> RawJobs {
+    RawJobs {
+        concurrency: 64,
+        lease_seconds: 30.0,
+        backoff_base_seconds: 0.5,
+        backoff_max_seconds: 30.0,
+        poll_interval_seconds: 0.5,
+        provider_timeout_seconds: 30.0,
+    }
+}

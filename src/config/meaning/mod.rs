@@ -1,0 +1,145 @@
+//! What was typed becomes what is meant; what cannot be is refused under the path of its key.
+//!
+//! Every function here returns something whatever it was given, so that all problems are found in one go. What it
+//! returns after a problem is never used: [`meaning`] gives out a [`Config`] only where there was none.
+
+mod allowed;
+mod pricing;
+mod server;
+mod url;
+mod work;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use tracing_subscriber::EnvFilter;
+
+use super::error::Problems;
+use super::raw::{RawConfig, RawLightningBackend, RawLog, RawLogFormat};
+use super::{Config, KeyRing, LightningBackendConfig, LogConfig, LogFormat, SandboxConfig};
+use allowed::{DAY, MINUTE};
+
+/// Which command asks: `dev` forgives what only matters to strangers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Dev,
+    Serve,
+}
+
+/// The configuration that `raw` means, or everything that is wrong with it, `problems` included.
+///
+/// `keys` is asked last and sees the problems so far.
+pub(super) fn meaning(
+    raw: &RawConfig,
+    mode: Mode,
+    keys: impl FnOnce(&mut Problems) -> Option<KeyRing>,
+    mut problems: Problems,
+) -> Result<Config, Problems> {
+    let p = &mut problems;
+    check_data_dir(&raw.data_dir, p);
+    let server = server::server(&raw.server, mode, p);
+    let metrics_listen = metrics_listen(&raw.metrics.listen, server.listen, p);
+    let log = log(&raw.log, p);
+    let lightning = super::LightningConfig {
+        backend: match raw.lightning.backend {
+            RawLightningBackend::Sandbox => LightningBackendConfig::Sandbox,
+        },
+        // Shorter, and a wallet that asks its owner cannot pay in time; longer, and the price is a promise for days.
+        invoice_expiry: p.seconds(
+            "lightning.invoice_expiry_seconds",
+            raw.lightning.invoice_expiry_seconds,
+            MINUTE..=DAY,
+        ),
+        invoice_timeout: p.seconds(
+            "lightning.invoice_timeout_seconds",
+            raw.lightning.invoice_timeout_seconds,
+            0.1..=MINUTE,
+        ),
+    };
+    let sandbox = SandboxConfig {
+        public: raw.sandbox.public,
+        generation_time: p.seconds("sandbox.generation_seconds", raw.sandbox.generation_seconds, 0.0..=DAY),
+    };
+    refuse_public_sandbox(&sandbox, lightning.backend, server.listen, p);
+    let services = pricing::services(&raw.services, p);
+    let limits = work::limits(&raw.limits, &services, p);
+    let paywall = work::paywall(&raw.paywall, p);
+    let waiting = work::waiting(&raw.waiting, p);
+    let jobs = work::jobs(&raw.jobs, p);
+    let artifacts = work::artifacts(&raw.artifacts, p);
+    let data_dir = raw.data_dir.clone();
+    match keys(p) {
+        Some(keys) if problems.is_empty() => Ok(Config {
+            server,
+            metrics_listen,
+            data_dir,
+            log,
+            keys,
+            lightning,
+            paywall,
+            services,
+            limits,
+            waiting,
+            jobs,
+            artifacts,
+            sandbox,
+        }),
+        _ => Err(problems),
+    }
+}
+
+fn check_data_dir(data_dir: &Path, problems: &mut Problems) {
+    if data_dir.as_os_str().is_empty() {
+        problems.add("data_dir", "this must name a directory");
+    } else if data_dir.exists() && !data_dir.is_dir() {
+        problems.add("data_dir", format!("{} is not a directory", data_dir.display()));
+    }
+}
+
+fn metrics_listen(typed: &str, server: SocketAddr, problems: &mut Problems) -> Option<SocketAddr> {
+    const PATH: &str = "metrics.listen";
+    if typed == "off" {
+        return None;
+    }
+    let Ok(listen) = typed.parse::<SocketAddr>() else {
+        problems.add(PATH, "this must be an address and a port, such as 127.0.0.1:9464, or \"off\"");
+        return None;
+    };
+    let one_address = listen.ip() == server.ip() || listen.ip().is_unspecified() || server.ip().is_unspecified();
+    if listen.port() != 0 && listen.port() == server.port() && one_address {
+        problems.add(PATH, format!("{listen} is taken by server.listen; metrics need a port of their own"));
+    }
+    Some(listen)
+}
+
+fn log(raw: &RawLog, problems: &mut Problems) -> LogConfig {
+    if raw.filter.trim().is_empty() {
+        problems.add("log.filter", "this must say what is logged, such as \"info\" or \"off\"");
+    } else if let Err(error) = EnvFilter::try_new(&raw.filter) {
+        problems.add("log.filter", format!("this is no filter: {error}"));
+    }
+    let format = match raw.format {
+        RawLogFormat::Pretty => LogFormat::Pretty,
+        RawLogFormat::Json => LogFormat::Json,
+    };
+    LogConfig { format, filter: raw.filter.clone() }
+}
+
+/// Sandbox payments cost nothing: a stranger who reaches them has this machine generate for free.
+fn refuse_public_sandbox(
+    sandbox: &SandboxConfig,
+    backend: LightningBackendConfig,
+    listen: SocketAddr,
+    problems: &mut Problems,
+) {
+    match backend {
+        LightningBackendConfig::Sandbox if !listen.ip().is_loopback() && !sandbox.public => problems.add(
+            "server.listen",
+            format!(
+                "{listen} can be reached from other machines, where anybody could pay with sandbox money; listen on \
+                 127.0.0.1, or allow it with sandbox.public = true (`--public-sandbox`)"
+            ),
+        ),
+        LightningBackendConfig::Sandbox => {}
+    }
+}

@@ -1,0 +1,189 @@
+//! The shape of the configuration as it is typed. What each key means stands in `satforge.example.toml`.
+//!
+//! Every key is present here, be it as `None`: the serialised defaults are the list of keys that exist, against which
+//! files and variables are held. Times are in seconds and may have fractions.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawConfig {
+    pub data_dir: PathBuf,
+    pub server: RawServer,
+    pub metrics: RawMetrics,
+    pub log: RawLog,
+    pub keys: RawKeys,
+    pub lightning: RawLightning,
+    pub paywall: RawPaywall,
+    pub services: RawServices,
+    pub limits: RawLimits,
+    pub waiting: RawWaiting,
+    pub jobs: RawJobs,
+    pub artifacts: RawArtifacts,
+    pub sandbox: RawSandbox,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawServer {
+    pub listen: String,
+    pub public_url: Option<String>,
+    pub tls_certificate: Option<PathBuf>,
+    pub tls_private_key: Option<PathBuf>,
+    pub trusted_proxies: Vec<String>,
+    pub max_connections: usize,
+    pub header_timeout_seconds: f64,
+    pub body_idle_timeout_seconds: f64,
+    pub body_timeout_seconds: f64,
+    pub shutdown_grace_seconds: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawMetrics {
+    pub listen: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawLog {
+    pub format: RawLogFormat,
+    pub filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawLogFormat {
+    Pretty,
+    Json,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawKeys {
+    pub secrets: Vec<RawSecret>,
+}
+
+/// A reference to a secret. Somebody may have typed the secret itself, so neither `Debug` nor `Serialize` shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct RawSecret(pub String);
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawLightning {
+    pub backend: RawLightningBackend,
+    pub invoice_expiry_seconds: f64,
+    pub invoice_timeout_seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawLightningBackend {
+    Sandbox,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawPaywall {
+    pub redeem_window_seconds: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawServices {
+    pub video: RawVideo,
+    #[serde(rename = "3d-model")]
+    pub model_3d: RawModel3d,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawVideo {
+    pub price: RawPrice,
+    pub models: Vec<String>,
+    pub max_prompt_chars: usize,
+    pub body_limit_bytes: usize,
+    pub deadline_seconds: f64,
+    pub result_limit_bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawModel3d {
+    pub price: RawPrice,
+    pub max_side: u32,
+    pub max_pixels: u64,
+    pub max_alloc_bytes: u64,
+    pub body_limit_bytes: usize,
+    pub deadline_seconds: f64,
+    pub result_limit_bytes: u64,
+}
+
+/// Sats; exactly one of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct RawPrice {
+    pub fixed: Option<u64>,
+    pub per_second: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawLimits {
+    pub challenges_per_minute: u32,
+    pub challenge_burst: u32,
+    pub decoders: usize,
+    pub body_memory_bytes: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "a key says its unit")]
+pub(super) struct RawWaiting {
+    pub keepalive_after_seconds: f64,
+    pub keepalive_every_seconds: f64,
+    pub hold_seconds: f64,
+    pub poll_interval_seconds: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawJobs {
+    pub concurrency: usize,
+    pub lease_seconds: f64,
+    pub backoff_base_seconds: f64,
+    pub backoff_max_seconds: f64,
+    pub poll_interval_seconds: f64,
+    pub provider_timeout_seconds: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawArtifacts {
+    pub retention_days: u32,
+    pub sweep_every_seconds: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawSandbox {
+    pub public: bool,
+    pub generation_seconds: f64,
+}
+
+impl fmt::Debug for RawSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RawSecret(redacted)")
+    }
+}
+
+impl Serialize for RawSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("redacted")
+    }
+}
+
+impl<'de> Deserialize<'de> for RawSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typed_secret_is_shown_neither_by_debug_nor_serialised() {
+        let keys = RawKeys { secrets: vec![RawSecret("c0ffee".into())] };
+        assert!(!format!("{keys:?}").contains("c0ffee"));
+        assert!(!toml::to_string(&keys).unwrap().contains("c0ffee"));
+    }
+}

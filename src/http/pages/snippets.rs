@@ -1,0 +1,153 @@
+//! The commands on the pages, made for this instance: its URL, its prices, its example.
+//!
+//! Each language has one template that reads as a whole program. A line with scissors cuts it into the steps that a
+//! page shows one by one; put together again they run.
+
+use askama::Template;
+
+use super::context::{ServiceDoc, Site};
+use super::quote;
+
+/// The line at which a script is cut into steps.
+const CUT: &str = "\n--8<--\n";
+
+/// How many steps a purchase has: ask, pay, ask again, download.
+pub const STEPS: usize = 4;
+
+/// A language or tool that the snippets are written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// `sh` with `curl` and `sed`.
+    Curl,
+    /// Python 3, standard library only.
+    Python,
+    /// Node 18 or later, no packages.
+    JavaScript,
+    /// Lightning Labs' `lnget`.
+    Lnget,
+}
+
+/// One step in one language.
+pub struct Snippet {
+    /// What it is written in.
+    pub language: Language,
+    /// The exact text to run.
+    pub code: String,
+}
+
+/// One step in every language.
+pub struct Step {
+    /// Counted from 1.
+    pub number: usize,
+    /// In the order of [`Language::ALL`].
+    pub snippets: Vec<Snippet>,
+}
+
+impl Language {
+    /// Every language, in the order of the tabs.
+    pub const ALL: [Self; 4] = [Self::Curl, Self::Python, Self::JavaScript, Self::Lnget];
+
+    /// The name in attributes.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Curl => "curl",
+            Self::Python => "python",
+            Self::JavaScript => "javascript",
+            Self::Lnget => "lnget",
+        }
+    }
+
+    /// The name on the tab.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Curl => "curl",
+            Self::Python => "Python",
+            Self::JavaScript => "JavaScript",
+            Self::Lnget => "lnget",
+        }
+    }
+
+    /// Where the text goes.
+    #[must_use]
+    pub const fn place(self) -> &'static str {
+        match self {
+            Self::Curl | Self::Lnget => "in a terminal",
+            Self::Python => "buy.py",
+            Self::JavaScript => "buy.mjs",
+        }
+    }
+
+    /// Whether the steps run as they stand. `lnget` pays from a node of the buyer's own.
+    #[must_use]
+    pub const fn is_self_contained(self) -> bool {
+        !matches!(self, Self::Lnget)
+    }
+}
+
+/// What every script is made from.
+struct Purchase<'a> {
+    site: &'a Site,
+    service: &'a ServiceDoc,
+    shell_body: String,
+    script_body: String,
+}
+
+#[derive(Template)]
+#[template(path = "snippets/curl.sh", escape = "none")]
+struct CurlScript<'a>(&'a Purchase<'a>);
+
+#[derive(Template)]
+#[template(path = "snippets/python.py", escape = "none")]
+struct PythonScript<'a>(&'a Purchase<'a>);
+
+#[derive(Template)]
+#[template(path = "snippets/javascript.mjs", escape = "none")]
+struct JavaScriptScript<'a>(&'a Purchase<'a>);
+
+#[derive(Template)]
+#[template(path = "snippets/lnget.sh", escape = "none")]
+struct LngetScript<'a>(&'a Purchase<'a>);
+
+impl<'a> Purchase<'a> {
+    fn new(site: &'a Site, service: &'a ServiceDoc) -> Self {
+        Self {
+            site,
+            service,
+            shell_body: quote::shell(&service.example_body),
+            script_body: quote::script(&service.example_body),
+        }
+    }
+
+    fn script(&self, language: Language) -> Result<String, askama::Error> {
+        match language {
+            Language::Curl => CurlScript(self).render(),
+            Language::Python => PythonScript(self).render(),
+            Language::JavaScript => JavaScriptScript(self).render(),
+            Language::Lnget => LngetScript(self).render(),
+        }
+    }
+}
+
+/// The steps of buying the service's example, in every language.
+pub fn steps(site: &Site, service: &ServiceDoc) -> Result<Vec<Step>, askama::Error> {
+    let purchase = Purchase::new(site, service);
+    let mut steps: Vec<Step> = (1..=STEPS).map(|number| Step { number, snippets: Vec::new() }).collect();
+    for language in Language::ALL {
+        let script = purchase.script(language)?;
+        for (step, code) in steps.iter_mut().zip(script.split(CUT)) {
+            step.snippets.push(Snippet { language, code: code.trim().to_owned() });
+        }
+    }
+    Ok(steps)
+}
+
+/// The whole purchase as one paste for a shell.
+///
+/// Where a real wallet has to pay, a paste cannot go further than the invoice, so it ends there.
+pub fn one_paste(site: &Site, service: &ServiceDoc) -> Result<String, askama::Error> {
+    let script = Purchase::new(site, service).script(Language::Curl)?;
+    let shown = if site.sandbox_payments { STEPS } else { 1 };
+    Ok(script.split(CUT).take(shown).map(str::trim).collect::<Vec<_>>().join("\n\n"))
+}

@@ -1,0 +1,183 @@
+//! From a verified payment to its one outcome.
+//!
+//! - [`redeem`]: the insert that consumes a payment. - `worker`: claims what is due. - `execution`: one attempt.
+//! - [`waiters`]: who wants to know. - `finished`: outcomes that are asked for again. - `retention`: what is deleted.
+//!
+//! Crash rule: a redemption is on disk before anything is dispatched or answered, and every later step is written down
+//! before the next one begins. Whatever stops the process in between, the next worker goes on from the last step.
+
+pub mod backoff;
+pub mod redeem;
+pub mod waiters;
+
+mod execution;
+mod finished;
+mod retention;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::artifacts::ArtifactStore;
+use crate::catalog::Catalog;
+use crate::clock::{Clock, signed_millis};
+use crate::config::{ArtifactsConfig, JobsConfig};
+use crate::domain::job::Job;
+use crate::domain::PublicJobId;
+use crate::providers::Providers;
+use crate::shutdown::Shutdown;
+use crate::store::{Store, StoreError};
+
+pub use redeem::RedeemError;
+pub use waiters::Following;
+
+use finished::Finished;
+use redeem::Redeeming;
+use waiters::Waiters;
+use worker::Leases;
+
+/// A job as its callers and waiters see it: the row, and the progress that is nowhere written down.
+#[derive(Clone, Debug)]
+pub struct JobView {
+    /// The job.
+    pub job: Job,
+    /// From 0 to 1 where the provider tells it.
+    pub progress: Option<f32>,
+}
+
+/// The job engine; cloning it is cheap.
+#[derive(Clone)]
+pub struct Jobs {
+    engine: Arc<Engine>,
+}
+
+/// What the engine is built from.
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// The files.
+    pub artifacts: ArtifactStore,
+    /// Who does the work.
+    pub providers: Providers,
+    /// What is sold.
+    pub catalog: Arc<Catalog>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+struct Engine {
+    store: Store,
+    artifacts: ArtifactStore,
+    providers: Providers,
+    catalog: Arc<Catalog>,
+    clock: Arc<dyn Clock>,
+    config: JobsConfig,
+    retention: Duration,
+    sweep_every: Duration,
+    waiters: Waiters,
+    finished: Finished,
+    redeeming: Redeeming,
+    leases: Leases,
+    /// Something may be due.
+    wake: Notify,
+}
+
+impl Jobs {
+    /// An engine that stands still until [`Jobs::start`].
+    #[must_use]
+    pub fn new(parts: Parts, config: JobsConfig, artifacts: &ArtifactsConfig) -> Self {
+        let Parts { store, artifacts: files, providers, catalog, clock } = parts;
+        Self {
+            engine: Arc::new(Engine {
+                store,
+                artifacts: files,
+                providers,
+                catalog,
+                clock,
+                config,
+                retention: artifacts.retention,
+                sweep_every: artifacts.sweep_every,
+                waiters: Waiters::default(),
+                finished: Finished::new(),
+                redeeming: Redeeming::new(),
+                leases: Leases::default(),
+                wake: Notify::new(),
+            }),
+        }
+    }
+
+    /// Takes over what an earlier process left behind, then works until `shutdown`.
+    ///
+    /// The caller owns the data directory: the leases that stand in it are a dead predecessor's.
+    pub async fn start(&self, shutdown: &Shutdown) -> Result<(), StoreError> {
+        let released = self.engine.store.release_all_leases().await?;
+        if released > 0 {
+            tracing::info!(jobs = released, "taking over the jobs of an earlier process");
+        }
+        retention::sweep_after_crash(&self.engine).await;
+        shutdown.spawn(worker::run(self.engine.clone(), shutdown.clone()));
+        shutdown.spawn(worker::renew_leases(self.engine.clone(), shutdown.clone()));
+        shutdown.spawn(retention::run(self.engine.clone(), shutdown.clone()));
+        Ok(())
+    }
+
+    /// The job with the id that callers see.
+    pub async fn by_public_id(&self, id: &PublicJobId) -> Result<Option<JobView>, StoreError> {
+        let job = self.engine.store.job_by_public_id(id).await?;
+        Ok(job.map(|job| self.engine.view(job)))
+    }
+
+    /// The job that has a result of that name.
+    pub async fn by_artifact(&self, name: &str) -> Result<Option<JobView>, StoreError> {
+        let job = self.engine.store.job_by_artifact(name).await?;
+        Ok(job.map(|job| self.engine.view(job)))
+    }
+
+    /// Follows a job to its end.
+    pub async fn follow(&self, view: JobView) -> Result<Following, StoreError> {
+        if view.job.state.is_terminal() {
+            return Ok(Following::ended(view));
+        }
+        // Subscribed first and read afterwards: an end between the two is seen either way.
+        let subscription = self.engine.waiters.subscribe(view.job.id);
+        let current = self.engine.store.job_by_payment(view.job.payment_hash).await?;
+        let current = current.map_or(view, |job| self.engine.view(job));
+        Ok(Following::new(current, subscription))
+    }
+
+    /// Whether a result's retention is over.
+    #[must_use]
+    pub fn is_expired(&self, expires_at: i64) -> bool {
+        signed_millis(self.engine.clock.unix_millis()) >= expires_at
+    }
+
+    /// Looks for due jobs now, for a clock that was moved by hand.
+    pub fn wake(&self) {
+        self.engine.wake.notify_one();
+    }
+
+    /// Deletes what retention ends, now.
+    pub async fn sweep(&self) {
+        retention::sweep(&self.engine).await;
+    }
+}
+
+impl Engine {
+    fn view(&self, job: Job) -> JobView {
+        let progress = if job.state.is_terminal() { None } else { self.waiters.progress(job.id) };
+        JobView { job, progress }
+    }
+
+    /// How long a job that failed `failures` times waits, in milliseconds.
+    fn pause_millis(&self, failures: i64) -> i64 {
+        let failures = u32::try_from(failures).unwrap_or(u32::MAX);
+        let pause = backoff::pause(failures, self.config.backoff_base, self.config.backoff_max, rand::random());
+        i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn now(&self) -> i64 {
+        signed_millis(self.clock.unix_millis())
+    }
+}

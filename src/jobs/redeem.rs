@@ -1,0 +1,189 @@
+//! The insert that consumes a payment.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
+
+use crate::artifacts::ArtifactError;
+use crate::catalog::{self, Depth};
+use crate::clock::signed_millis;
+use crate::domain::job::{Failed, Job};
+use crate::domain::request::{ImageType, ModelSpec, VideoSpec};
+use crate::domain::{Failure, JobId, JobSpec, PaymentHash, PublicJobId, RequestBinding, ServiceId};
+use crate::paywall::VerifiedPayment;
+use crate::store::{Inserted, NewJob, StoreError, StoredInput};
+
+use super::{Engine, JobView, Jobs};
+
+/// Inputs up to this many bytes stand in the row, larger ones in a file.
+const INLINE_INPUT: usize = 64 * 1024;
+/// Redemptions of one payment wait for each other in one of these.
+const STRIPES: usize = 256;
+/// Paid bodies that are unpacked at once, on threads of their own.
+const UNPACKERS: usize = 2;
+
+/// Why a payment could not be redeemed; it stands, and can be presented again.
+#[derive(Debug, thiserror::Error)]
+pub enum RedeemError {
+    /// The payment hash has bought something else.
+    #[error("the payment was redeemed for another request")]
+    BoundElsewhere,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file of a large input.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// A thread of ours panicked.
+    #[error("unpacking the body failed")]
+    Unpacking,
+}
+
+/// Redemptions that are under way.
+pub(super) struct Redeeming {
+    stripes: Vec<Mutex<()>>,
+    unpackers: Semaphore,
+}
+
+impl Redeeming {
+    pub(super) fn new() -> Self {
+        let stripes = std::iter::repeat_with(|| Mutex::new(())).take(STRIPES).collect();
+        Self { stripes, unpackers: Semaphore::new(UNPACKERS) }
+    }
+
+    /// Presentations of one payment come one after the other, so that only the first unpacks and stores its body.
+    async fn turn(&self, hash: &PaymentHash) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        hash.hash(&mut hasher);
+        #[expect(clippy::cast_possible_truncation, reason = "only the remainder counts")]
+        let stripe = hasher.finish() as usize % STRIPES;
+        self.stripes[stripe].lock().await
+    }
+}
+
+impl Jobs {
+    /// Redeems `payment` for `body`, or finds the job that it bought before. `body` is what the payment is bound to.
+    ///
+    /// Crash rule: when this returns, the redemption is on disk. An error consumes nothing.
+    pub async fn redeem(&self, payment: VerifiedPayment, body: Bytes) -> Result<JobView, RedeemError> {
+        let engine = &self.engine;
+        let hash = payment.payment_hash();
+        if let Some(job) = engine.finished.get(&hash) {
+            return held_against(engine, job, payment.binding());
+        }
+        let _turn = engine.redeeming.turn(&hash).await;
+        if let Some(job) = engine.store.job_by_payment(hash).await? {
+            engine.finished.remember(&job);
+            return held_against(engine, job, payment.binding());
+        }
+        let binding = payment.binding();
+        match engine.store.insert_job(engine.new_job(payment, body).await?).await? {
+            Inserted::New(job) => {
+                metrics::counter!("satforge_redemptions_total", "service" => binding.service.name()).increment(1);
+                tracing::info!(job.id = %job.id, job.service = %binding.service, job.state = job.state.name(),
+                    payment.amount_msat = job.amount.msat(), "payment redeemed");
+                engine.finished.remember(&job);
+                engine.wake.notify_one();
+                Ok(engine.view(job))
+            }
+            Inserted::Existing(job) => held_against(engine, job, binding),
+        }
+    }
+}
+
+/// A second presentation must be for what the first one bought.
+fn held_against(engine: &Engine, job: Job, binding: RequestBinding) -> Result<JobView, RedeemError> {
+    if job.binding != binding {
+        return Err(RedeemError::BoundElsewhere);
+    }
+    Ok(engine.view(job))
+}
+
+impl Engine {
+    async fn new_job(&self, payment: VerifiedPayment, body: Bytes) -> Result<NewJob, RedeemError> {
+        let now = self.clock.unix_millis();
+        let id = JobId::new(now, rand::random());
+        let binding = payment.binding();
+        let deadline = self.catalog.service(binding.service).map_or(0, |service| millis(service.deadline));
+        let input = if payment.is_late(now / 1_000) {
+            Err(Failure::RedemptionExpired)
+        } else {
+            match self.unpack(binding.service, body).await? {
+                Some(spec) => Ok(self.store_input(id, spec).await?),
+                None => Err(Failure::NotRunnable),
+            }
+        };
+        let created_at = signed_millis(now);
+        Ok(NewJob {
+            id,
+            public_id: PublicJobId::new(rand::random()),
+            payment_hash: payment.payment_hash(),
+            binding,
+            amount: payment.amount(),
+            created_at,
+            deadline_at: created_at.saturating_add(deadline),
+            input: input.map_err(|failure| Failed { failure, finished_at: created_at }),
+        })
+    }
+
+    /// What the paid body asks for; `None` when it can no longer be run. It was validated before it was invoiced, so
+    /// its image is not decoded again.
+    async fn unpack(&self, service: ServiceId, body: Bytes) -> Result<Option<JobSpec>, RedeemError> {
+        let Some(config) = self.catalog.service(service) else { return Ok(None) };
+        if body.len() <= INLINE_INPUT {
+            return Ok(catalog::validate(config, &body, Depth::Structure).ok().map(|priced| priced.spec));
+        }
+        let _turn = self.redeeming.unpackers.acquire().await.map_err(|_| RedeemError::Unpacking)?;
+        let config = config.clone();
+        let unpacked = tokio::task::spawn_blocking(move || catalog::validate(&config, &body, Depth::Structure));
+        Ok(unpacked.await.map_err(|_| RedeemError::Unpacking)?.ok().map(|priced| priced.spec))
+    }
+
+    async fn store_input(&self, id: JobId, spec: JobSpec) -> Result<StoredInput, RedeemError> {
+        match spec {
+            JobSpec::Video(video) => Ok(StoredInput { params: to_json(&video), bytes: None, file: None }),
+            JobSpec::Model3d(ModelSpec { media_type, image }) => {
+                let params = to_json(&ModelParams { media_type });
+                if image.len() <= INLINE_INPUT {
+                    return Ok(StoredInput { params, bytes: Some(image.to_vec()), file: None });
+                }
+                // Flushed before the row that names it; without the row it is swept.
+                self.artifacts.put_input(&id.to_string(), image).await?;
+                Ok(StoredInput { params, bytes: None, file: Some(id.to_string()) })
+            }
+        }
+    }
+
+    /// What [`Engine::store_input`] stored; `None` when it cannot be read any more.
+    pub(super) async fn load_spec(&self, job: &Job) -> Result<Option<JobSpec>, RedeemError> {
+        let Some(input) = self.store.job_input(job.id).await? else { return Ok(None) };
+        match job.binding.service {
+            ServiceId::Video => Ok(serde_json::from_str::<VideoSpec>(&input.params).ok().map(JobSpec::Video)),
+            ServiceId::Model3d => {
+                let Ok(ModelParams { media_type }) = serde_json::from_str(&input.params) else { return Ok(None) };
+                let image = match (input.bytes, input.file) {
+                    (Some(bytes), _) => Bytes::from(bytes),
+                    (None, Some(file)) => self.artifacts.input(&file).await?,
+                    (None, None) => return Ok(None),
+                };
+                Ok(Some(JobSpec::Model3d(ModelSpec { media_type, image })))
+            }
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct ModelParams {
+    media_type: ImageType,
+}
+
+fn to_json(params: &impl Serialize) -> String {
+    // Strings, numbers and booleans always serialise.
+    serde_json::to_string(params).unwrap_or_default()
+}
+
+fn millis(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

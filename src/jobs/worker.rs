@@ -1,0 +1,152 @@
+//! The claim loop: takes up what is due, and keeps the leases of what is under way.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::clock::signed_millis;
+use crate::domain::JobId;
+use crate::shutdown::Shutdown;
+use crate::store::Claimed;
+
+use super::Engine;
+use super::execution::Execution;
+
+/// The longest sleep between two looks at the queue, should a wake-up be lost.
+const MAX_SLEEP: Duration = Duration::from_secs(5);
+/// The pause after the database failed.
+const AFTER_ERROR: Duration = Duration::from_secs(1);
+/// Jobs claimed by one statement.
+const CLAIM_AT_ONCE: usize = 32;
+
+/// The leases that this process holds, by job.
+#[derive(Default)]
+pub(super) struct Leases(Mutex<HashMap<JobId, i64>>);
+
+/// A lease that is being renewed until this is dropped.
+pub(super) struct Lease<'a> {
+    leases: &'a Leases,
+    id: JobId,
+}
+
+impl Leases {
+    fn hold(&self, id: JobId, attempt: i64) -> Lease<'_> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, attempt);
+        Lease { leases: self, id }
+    }
+
+    fn held(&self) -> Vec<(JobId, i64)> {
+        let leases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        leases.iter().map(|(id, attempt)| (*id, *attempt)).collect()
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        self.leases.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+    }
+}
+
+/// Claims and starts jobs until shutdown.
+pub(super) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
+    let slots = Arc::new(Semaphore::new(engine.config.concurrency));
+    while !shutdown.is_soft() {
+        let sleep = match claim(&engine, &slots, &shutdown).await {
+            Ok(sleep) => sleep,
+            Err(error) => {
+                tracing::error!(%error, "claiming jobs failed");
+                AFTER_ERROR
+            }
+        };
+        tokio::select! {
+            () = shutdown.soft() => {}
+            () = engine.wake.notified() => {}
+            () = tokio::time::sleep(sleep) => {}
+        }
+    }
+}
+
+/// Renews the leases of everything under way, at a third of their length.
+pub(super) async fn renew_leases(engine: Arc<Engine>, shutdown: Shutdown) {
+    loop {
+        tokio::select! {
+            () = shutdown.soft() => return,
+            () = tokio::time::sleep(engine.config.lease / 3) => {}
+        }
+        let held = engine.leases.held();
+        if held.is_empty() {
+            continue;
+        }
+        if let Err(error) = engine.store.renew_leases(held, engine.lease_until()).await {
+            tracing::error!(%error, "renewing leases failed");
+        }
+    }
+}
+
+/// Claims as many jobs as there are free slots and returns how long to sleep.
+async fn claim(
+    engine: &Arc<Engine>,
+    slots: &Arc<Semaphore>,
+    shutdown: &Shutdown,
+) -> Result<Duration, crate::store::StoreError> {
+    loop {
+        let free = slots.available_permits().min(CLAIM_AT_ONCE);
+        if free == 0 {
+            // A job that ends wakes this loop.
+            return Ok(MAX_SLEEP);
+        }
+        // Claiming is a flush to disk; looking first is not.
+        let now = engine.now();
+        match engine.store.next_due().await? {
+            None => return Ok(MAX_SLEEP),
+            Some(due) if due > now => {
+                let wait = u64::try_from(due - now).unwrap_or(u64::MAX);
+                return Ok(Duration::from_millis(wait).min(MAX_SLEEP));
+            }
+            Some(_) => {}
+        }
+        let limit = i64::try_from(free).unwrap_or(i64::MAX);
+        let claimed = engine.store.claim_jobs(now, engine.lease_until(), limit).await?;
+        if claimed.is_empty() {
+            return Ok(AFTER_ERROR);
+        }
+        for claimed in claimed {
+            // This loop alone takes permits, so one is free for each job that was claimed.
+            let Ok(slot) = slots.clone().try_acquire_owned() else { return Ok(MAX_SLEEP) };
+            shutdown.spawn(work(engine.clone(), claimed, slot, shutdown.clone()));
+        }
+    }
+}
+
+async fn work(engine: Arc<Engine>, claimed: Claimed, slot: OwnedSemaphorePermit, shutdown: Shutdown) {
+    let (id, attempt) = (claimed.job.id, claimed.job.attempt);
+    let failures = claimed.failures;
+    let lease = engine.leases.hold(id, attempt);
+    let execution = Execution::new(engine.clone(), claimed, shutdown.clone());
+    // A task of its own, so that a panic ends one attempt and not the engine.
+    let ended = shutdown.spawn(execution.run()).await;
+    if ended.is_err_and(|error| error.is_panic()) {
+        tracing::error!(job.id = %id, "an attempt panicked; the job goes back to the queue");
+        put_back(&engine, id, attempt, failures).await;
+    }
+    drop(lease);
+    drop(slot);
+    engine.wake.notify_one();
+}
+
+async fn put_back(engine: &Engine, id: JobId, attempt: i64, failures: i64) {
+    let run_after = engine.now().saturating_add(engine.pause_millis(failures));
+    // The row may be further than what was claimed, so its state is left alone: whoever comes next goes on from it.
+    if let Err(error) = engine.store.postpone(id, attempt, run_after).await {
+        tracing::error!(job.id = %id, %error, "putting a job back failed; its lease will run out");
+    }
+}
+
+impl Engine {
+    fn lease_until(&self) -> i64 {
+        let lease = u64::try_from(self.config.lease.as_millis()).unwrap_or(u64::MAX);
+        signed_millis(self.clock.unix_millis().saturating_add(lease))
+    }
+}

@@ -1,0 +1,149 @@
+//! The database: every SQL statement of satforge.
+//!
+//! One SQL text for SQLite and PostgreSQL through sqlx's `Any` driver: `$1` parameters, `RETURNING`, `ON CONFLICT`, and
+//! no type but `TEXT`, `BIGINT` and bytes. Reads take a pool; writes go through one [`writer::Writer`], which commits
+//! what comes in at the same time together, so that concurrent redemptions share one flush to disk.
+//!
+//! Architecture invariants: no transaction is open across a network call, and redeemed payment hashes are never deleted.
+
+mod claim;
+mod finish;
+mod insert;
+mod keys;
+mod progress;
+mod read;
+mod row;
+mod stats;
+mod sweep;
+mod writer;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Executor as _};
+
+pub use claim::Claimed;
+pub use finish::Outcome;
+pub use insert::{Inserted, NewJob, StoredInput};
+pub use keys::DroppedKey;
+pub use stats::Stats;
+pub use sweep::ExpiredResult;
+
+use writer::Writer;
+
+/// The file inside the data directory.
+const FILE: &str = "satforge.db";
+const READERS: u32 = 4;
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A handle on the database; cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct Store {
+    readers: AnyPool,
+    writer: Writer,
+}
+
+/// A database that did not do what it was asked. The text is for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The driver's own error.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("migration: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// A row holds something that no version of satforge writes.
+    #[error("unreadable row in {table}.{column}: {value}")]
+    Unreadable {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// What stands there; never a secret.
+        value: String,
+    },
+    /// A statement changed another number of rows than it must.
+    #[error("{statement} changed {rows} rows")]
+    RowCount {
+        /// What was tried.
+        statement: &'static str,
+        /// How many rows it changed.
+        rows: u64,
+    },
+    /// The writer has stopped.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl Store {
+    /// Opens the database in `data_dir`, which must exist, and brings its schema up to date.
+    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let options = connect_options(data_dir)?;
+        let mut connection = options.connect().await?;
+        prepare(&mut connection).await?;
+        sqlx::migrate!("migrations/sqlite").run(&mut connection).await?;
+        let readers = AnyPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_connect(|connection, _| Box::pin(prepare(connection)))
+            .connect_with(options.clone())
+            .await?;
+        Ok(Self { readers, writer: Writer::start(connection, options) })
+    }
+
+    /// Whether `data_dir` holds a database already.
+    #[must_use]
+    pub fn exists(data_dir: &Path) -> bool {
+        data_dir.join(FILE).exists()
+    }
+
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.readers.execute("SELECT 1").await?;
+        Ok(())
+    }
+
+    /// Waits for the writes under way and closes the file.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}
+
+fn connect_options(data_dir: &Path) -> Result<AnyConnectOptions, StoreError> {
+    sqlx::any::install_default_drivers();
+    let path = std::path::absolute(data_dir.join(FILE)).map_err(sqlx::Error::Io)?;
+    let url = format!("sqlite://{}?mode=rwc", percent_encode(&path.to_string_lossy()));
+    let options: AnyConnectOptions = url.parse()?;
+    Ok(options.disable_statement_logging())
+}
+
+/// Redemptions must survive a power cut, so every commit is flushed; readers do not wait for writers.
+async fn prepare(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    for pragma in [
+        "PRAGMA busy_timeout = 5000",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+    ] {
+        connection.execute(pragma).await?;
+    }
+    Ok(())
+}
+
+fn percent_encode(path: &str) -> String {
+    use std::fmt::Write as _;
+    path.bytes().fold(String::with_capacity(path.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'-' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

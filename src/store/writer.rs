@@ -1,0 +1,140 @@
+//! One connection that writes, and commits together what comes in at the same time.
+//!
+//! A commit costs one flush to disk, whether it holds one redemption or a hundred. SQLite allows one writer at a time
+//! anyway, so a queue in front of it costs nothing and spares every caller the "database is locked" dance.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::any::AnyConnectOptions;
+use sqlx::{AnyConnection, Connection as _, ConnectOptions as _};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::{StoreError, prepare};
+
+/// Writes that may wait; more callers wait to be allowed to queue.
+const QUEUE: usize = 1_024;
+/// Writes in one transaction: enough to share a flush, few enough that the first does not wait for long.
+const BATCH: usize = 256;
+
+/// Something to write. It runs inside a transaction that others share, and may run a second time in one of its own.
+#[async_trait]
+pub(super) trait Write: Send + 'static {
+    /// What the caller gets once the write is on disk.
+    type Output: Send;
+
+    async fn run(&self, connection: &mut AnyConnection) -> Result<Self::Output, StoreError>;
+}
+
+/// The queue in front of the writing connection.
+#[derive(Clone, Debug)]
+pub(super) struct Writer {
+    queue: Arc<Mutex<Option<mpsc::Sender<Box<dyn Queued>>>>>,
+    sender: mpsc::WeakSender<Box<dyn Queued>>,
+    task: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+#[async_trait]
+trait Queued: Send {
+    async fn run(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError>;
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct Waiting<W: Write> {
+    write: W,
+    output: Option<W::Output>,
+    caller: oneshot::Sender<Result<W::Output, StoreError>>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: AnyConnection, options: AnyConnectOptions) -> Self {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        #[expect(clippy::disallowed_methods, reason = "`close` waits for this task; it must outlive all others")]
+        let task = tokio::spawn(serve(connection, options, receiver));
+        Self {
+            sender: sender.downgrade(),
+            queue: Arc::new(Mutex::new(Some(sender))),
+            task: Arc::new(Mutex::new(Some(task))),
+        }
+    }
+
+    /// Runs `write` and returns once it is on disk. A caller that goes away does not undo it.
+    pub(super) async fn write<W: Write>(&self, write: W) -> Result<W::Output, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        let waiting = Waiting { write, output: None, caller };
+        let sender = self.sender.upgrade().ok_or(StoreError::Closed)?;
+        sender.send(Box::new(waiting)).await.map_err(|_| StoreError::Closed)?;
+        drop(sender);
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Takes no more writes and waits for those under way.
+    pub(super) async fn close(&self) {
+        self.queue.lock().await.take();
+        if let Some(task) = self.task.lock().await.take() {
+            // A panic of the task has been reported already.
+            let _ = task.await;
+        }
+    }
+}
+
+#[async_trait]
+impl<W: Write> Queued for Waiting<W> {
+    async fn run(&mut self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        self.output = Some(self.write.run(connection).await?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        let Self { output, caller, .. } = *self;
+        // A caller that went away has nothing to be told.
+        let _ = caller.send(committed.and_then(|()| output.ok_or(StoreError::Closed)));
+    }
+}
+
+async fn serve(
+    mut connection: AnyConnection,
+    options: AnyConnectOptions,
+    mut queue: mpsc::Receiver<Box<dyn Queued>>,
+) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        if commit(&mut connection, &mut batch).await.is_ok() {
+            batch.drain(..).for_each(|write| write.answer(Ok(())));
+            continue;
+        }
+        // One bad write must not fail the others, and a full disk may have room again: each write gets a transaction
+        // of its own.
+        for mut write in batch.drain(..) {
+            let committed = commit(&mut connection, std::slice::from_mut(&mut write)).await;
+            if let Err(error) = &committed {
+                tracing::error!(%error, "a write to the database failed");
+                reconnect(&mut connection, &options).await;
+            }
+            write.answer(committed);
+        }
+    }
+    // The process is about to end; SQLite recovers from a connection that was not closed.
+    let _ = connection.close().await;
+}
+
+async fn commit(connection: &mut AnyConnection, batch: &mut [Box<dyn Queued>]) -> Result<(), StoreError> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    for write in batch {
+        write.run(&mut transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(())
+}
+
+/// A connection that failed may be in an unknown state. When no new one can be had, the old one is kept and the next
+/// write fails in its turn.
+async fn reconnect(connection: &mut AnyConnection, options: &AnyConnectOptions) {
+    if let Ok(mut fresh) = options.connect().await
+        && prepare(&mut fresh).await.is_ok()
+    {
+        let old = std::mem::replace(connection, fresh);
+        drop(old);
+    }
+}
