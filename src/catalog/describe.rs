@@ -38,8 +38,8 @@ impl ServiceConfig {
     #[must_use]
     pub const fn title(&self) -> &'static str {
         match self.kind {
-            ServiceKind::Video { .. } => "Video generation",
-            ServiceKind::Model3d { .. } => "3D model generation",
+            ServiceKind::Video { .. } => "Video",
+            ServiceKind::Model3d { .. } => "3D model",
         }
     }
 

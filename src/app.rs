@@ -1,0 +1,270 @@
+//! The composition root: from a [`Config`] to a running gateway. The only file that names concrete backends.
+
+use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use tokio::sync::Semaphore;
+
+use crate::artifacts::{self, ArtifactStore};
+use crate::catalog::Catalog;
+use crate::clock::{Clock, signed_millis};
+use crate::config::{Config, LightningBackendConfig};
+use crate::domain::ServiceId;
+use crate::http::body::BodyReader;
+use crate::http::budget::Budget;
+use crate::http::client::TrustedProxies;
+use crate::http::gateway::Gateway;
+use crate::http::server::{self, Server};
+use crate::http::site::{self, Simulated};
+use crate::http::{metrics_page, routes, tls};
+use crate::jobs::{self, Jobs};
+use crate::lightning::LightningBackend;
+use crate::lightning::sandbox::SandboxLightning;
+use crate::paywall::Paywall;
+use crate::providers::sandbox::SandboxProvider;
+use crate::providers::{Provider, Providers};
+use crate::shutdown::Shutdown;
+use crate::store::Store;
+use crate::telemetry;
+
+/// The pause between two rounds of housekeeping in memory.
+const TIDY_EVERY: Duration = Duration::from_secs(30);
+/// The metrics listener serves an operator's scraper and nobody else.
+const METRICS_CONNECTIONS: usize = 16;
+
+/// A running gateway.
+pub struct App {
+    /// Where callers connect.
+    pub address: SocketAddr,
+    /// The URL that callers see.
+    pub public_url: String,
+    /// Where Prometheus reads.
+    pub metrics_address: Option<SocketAddr>,
+    /// The job engine.
+    pub jobs: Jobs,
+    /// The edge.
+    pub gateway: Arc<Gateway>,
+    store: Store,
+    shutdown: Shutdown,
+    grace: Duration,
+    // Held until the end: one process owns a data directory.
+    _lock: File,
+}
+
+/// The adapters that the configuration chose.
+pub struct Backends {
+    /// Who makes invoices.
+    pub lightning: Arc<dyn LightningBackend>,
+    /// The sandbox's wallet, where payments are simulated.
+    pub sandbox: Option<Arc<SandboxLightning>>,
+    /// Who does the work.
+    pub providers: Providers,
+    /// Whether the work is simulated.
+    pub simulated_models: bool,
+}
+
+impl Backends {
+    /// Builds what `config` names.
+    pub fn choose(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let LightningBackendConfig::Sandbox = config.lightning.backend;
+        // The oldest key stays longest when secrets rotate, and with it the sandbox's node.
+        let key = config.keys.all().last().unwrap_or(config.keys.newest());
+        let sandbox = Arc::new(SandboxLightning::new(key, clock.clone()));
+        let folder = config.data_dir.join("sandbox");
+        let provider: Arc<dyn Provider> = Arc::new(
+            SandboxProvider::new(&folder, clock.clone(), config.sandbox.generation_time)
+                .with_context(|| format!("cannot write to {}", folder.display()))?,
+        );
+        Ok(Self {
+            lightning: sandbox.clone(),
+            sandbox: Some(sandbox),
+            providers: Providers::new(ServiceId::ALL.map(|service| (service, provider.clone())).to_vec()),
+            simulated_models: true,
+        })
+    }
+}
+
+impl App {
+    /// Starts a gateway with the backends that `config` names.
+    pub async fn start(config: Config, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let lock = lock_data_dir(&config.data_dir)?;
+        let backends = Backends::choose(&config, &clock)?;
+        Self::start_locked(config, clock, backends, lock).await
+    }
+
+    /// Starts a gateway with other backends.
+    pub async fn start_with(config: Config, clock: Arc<dyn Clock>, backends: Backends) -> anyhow::Result<Self> {
+        let lock = lock_data_dir(&config.data_dir)?;
+        Self::start_locked(config, clock, backends, lock).await
+    }
+
+    async fn start_locked(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        backends: Backends,
+        lock: File,
+    ) -> anyhow::Result<Self> {
+        let tls = config.server.tls.as_ref().map(tls::acceptor).transpose()?;
+        let store = Store::open(&config.data_dir).await.context("cannot open the database")?;
+        refuse_dropped_keys(&config, &store, &*clock).await?;
+        let now = signed_millis(clock.unix_millis());
+        store.note_minting_key(config.keys.newest().fingerprint(), now).await?;
+
+        let listener = server::bind(config.server.listen).await?;
+        let address = listener.local_addr()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let public_url = config.server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+        let (max_connections, header_timeout) = (config.server.max_connections, config.server.header_timeout);
+        let (grace, metrics_listen) = (config.server.shutdown_grace, config.metrics_listen);
+
+        let shutdown = Shutdown::default();
+        let gateway = build(config, clock.clone(), backends, &store, &public_url, &shutdown)?;
+        let metrics_address = match metrics_listen {
+            Some(address) => Some(serve_metrics(address, &gateway, &shutdown).await?),
+            None => None,
+        };
+        let router = routes::router(gateway.clone())?;
+        gateway.jobs.start(&shutdown).await?;
+        shutdown.spawn(tidy(gateway.clone(), shutdown.clone()));
+        let server = Server { listener, router, tls, max_connections, header_timeout };
+        shutdown.spawn(server.run(shutdown.clone()));
+        let jobs = gateway.jobs.clone();
+        Ok(Self { address, public_url, metrics_address, jobs, gateway, store, shutdown, grace, _lock: lock })
+    }
+
+    /// Stops in two stages and closes the database.
+    pub async fn stop(self) {
+        self.shutdown.stop(self.grace).await;
+        self.store.close().await;
+    }
+}
+
+/// Whether every secret whose macaroons can still be presented is configured; needs a database that exists.
+pub async fn check_keys(config: &Config, clock: &dyn Clock) -> anyhow::Result<()> {
+    if !Store::exists(&config.data_dir) {
+        return Ok(());
+    }
+    let store = Store::open(&config.data_dir).await.context("cannot open the database")?;
+    let checked = refuse_dropped_keys(config, &store, clock).await;
+    store.close().await;
+    checked
+}
+
+fn build(
+    config: Config,
+    clock: Arc<dyn Clock>,
+    backends: Backends,
+    store: &Store,
+    public_url: &str,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Arc<Gateway>> {
+    let files = config.data_dir.join("artifacts");
+    artifacts::sweep_half_written(&files).context("cannot tidy the folder of artifacts")?;
+    let artifacts = ArtifactStore::on_disk(&files).context("cannot open the folder of artifacts")?;
+    let catalog = Arc::new(Catalog::new(config.services.clone()));
+    let parts = jobs::Parts {
+        store: store.clone(),
+        artifacts: artifacts.clone(),
+        providers: backends.providers.clone(),
+        catalog: catalog.clone(),
+        clock: clock.clone(),
+    };
+    let simulated = Simulated { payments: backends.sandbox.is_some(), models: backends.simulated_models };
+    let site = site::describe(&config, &catalog, public_url.to_owned(), simulated);
+    let lightning = backends.lightning;
+    Ok(Arc::new(Gateway {
+        catalog,
+        jobs: Jobs::new(parts, config.jobs, &config.artifacts),
+        paywall: Paywall::new(config.keys, lightning.clone(), clock.clone(), &config.lightning, &config.paywall),
+        artifacts,
+        store: store.clone(),
+        lightning,
+        providers: backends.providers,
+        sandbox: backends.sandbox,
+        clock,
+        waiting: config.waiting,
+        budget: Budget::new(config.limits.challenges),
+        proxies: TrustedProxies::new(config.server.trusted_proxies),
+        bodies: BodyReader::new(
+            config.limits.body_memory,
+            config.server.body_idle_timeout,
+            config.server.body_timeout,
+        ),
+        decoders: Arc::new(Semaphore::new(config.limits.decoders)),
+        shutdown: shutdown.clone(),
+        site,
+    }))
+}
+
+/// Takes the lock on a data directory, which is made when it is missing.
+fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
+    let path = data_dir.join("lock");
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&path)
+        .with_context(|| format!("cannot write to {}", data_dir.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!("another satforge works in {}", data_dir.display()),
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
+    }
+}
+
+/// Results can be fetched with a credential until their retention is over, so that long its secret is needed.
+async fn refuse_dropped_keys(config: &Config, store: &Store, clock: &dyn Clock) -> anyhow::Result<()> {
+    let needed = config.lightning.invoice_expiry + config.paywall.redeem_window + config.artifacts.retention;
+    let needed = i64::try_from(needed.as_millis()).unwrap_or(i64::MAX);
+    let since = signed_millis(clock.unix_millis()).saturating_sub(needed);
+    let configured: Vec<String> = config.keys.all().iter().map(crate::config::GatewayKey::fingerprint).collect();
+    let dropped = store.dropped_keys(&configured, since).await?;
+    let Some(key) = dropped.first() else { return Ok(()) };
+    bail!(
+        "keys.secrets: the key with the fingerprint {} is missing, but tokens that it minted can still be presented. \
+         Put it back behind the newest key, and drop it {} days after it has stopped minting.",
+        key.fingerprint,
+        (needed / 86_400_000).saturating_add(1),
+    )
+}
+
+async fn serve_metrics(
+    address: SocketAddr,
+    gateway: &Arc<Gateway>,
+    shutdown: &Shutdown,
+) -> anyhow::Result<SocketAddr> {
+    let listener = server::bind(address).await?;
+    let address = listener.local_addr()?;
+    let handle = telemetry::metrics()?;
+    let mut providers: Vec<&'static str> =
+        ServiceId::ALL.iter().filter_map(|id| gateway.providers.for_service(*id)).map(|p| p.name()).collect();
+    providers.dedup();
+    let upkeep = handle.clone();
+    let stop = shutdown.clone();
+    shutdown.spawn(async move {
+        while tokio::time::timeout(TIDY_EVERY, stop.soft()).await.is_err() {
+            upkeep.run_upkeep();
+        }
+    });
+    let router = metrics_page::router(handle, gateway.store.clone(), gateway.clock.clone(), providers);
+    let server = Server {
+        listener,
+        router,
+        tls: None,
+        max_connections: METRICS_CONNECTIONS,
+        header_timeout: Duration::from_secs(10),
+    };
+    shutdown.spawn(server.run(shutdown.clone()));
+    Ok(address)
+}
+
+async fn tidy(gateway: Arc<Gateway>, shutdown: Shutdown) {
+    while tokio::time::timeout(TIDY_EVERY, shutdown.soft()).await.is_err() {
+        gateway.budget.tidy();
+    }
+}

@@ -1,0 +1,102 @@
+//! What can be typed behind `satforge`.
+
+mod dev;
+mod serve;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use satforge::app::{self, App};
+use satforge::clock::SystemClock;
+use satforge::config::{Config, DevOptions};
+use satforge::{shutdown, telemetry};
+
+/// Sells AI generation by the call for bitcoin over Lightning (L402).
+///
+/// Callers POST JSON, get 402 with a macaroon and an invoice, pay, and send the same bytes again with the proof of
+/// payment. No accounts, no API keys.
+///
+/// Begin with `satforge dev`: it needs no configuration, no node and no model keys.
+#[derive(Parser)]
+#[command(version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Runs a gateway whose payments and models are simulated: real invoices on regtest, real media files, no money.
+    Dev {
+        /// Address and port for callers; port 0 takes a free one. Anything but loopback needs --public-sandbox.
+        #[arg(long, value_name = "ADDR")]
+        listen: Option<SocketAddr>,
+        /// Where the database, the results and the key are kept; made when it is missing.
+        #[arg(long, value_name = "DIR")]
+        data_dir: Option<PathBuf>,
+        /// The URL that callers see, if it is not the address listened on.
+        #[arg(long, value_name = "URL")]
+        public_url: Option<String>,
+        /// Lets other machines pay with the sandbox's wallet.
+        #[arg(long)]
+        public_sandbox: bool,
+    },
+    /// Runs the gateway that a configuration file describes. SATFORGE_… variables override its keys.
+    Serve {
+        /// The file; satforge.example.toml documents every key.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Says everything that `serve` would refuse, without serving.
+    Check {
+        /// The file to check.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+impl Command {
+    /// Does what was typed.
+    pub fn run(self) -> anyhow::Result<()> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        match self.action {
+            Action::Dev { listen, data_dir, public_url, public_sandbox } => {
+                let options = DevOptions { listen, data_dir, public_url, public_sandbox };
+                runtime.block_on(dev::run(options))
+            }
+            Action::Serve { config } => runtime.block_on(serve::run(&config)),
+            Action::Check { config } => runtime.block_on(serve::check(&config)),
+        }
+    }
+}
+
+/// Writes an error for the person at the terminal.
+#[expect(clippy::print_stderr, reason = "this is the program's last word")]
+pub fn report(error: &anyhow::Error) {
+    eprintln!("satforge: {error:#}");
+}
+
+/// Starts the gateway, calls `started`, and stops when the process is asked to.
+async fn run_until_signal(config: Config, started: impl FnOnce(&App)) -> anyhow::Result<()> {
+    telemetry::start_logging(&config.log, std::io::stdout)?;
+    // Collected from the first request on, whether or not anybody reads them.
+    telemetry::metrics()?;
+    let app = App::start(config, Arc::new(SystemClock)).await?;
+    started(&app);
+    tracing::info!(server.address = %app.address, server.public_url = app.public_url,
+        metrics.address = app.metrics_address.map(tracing::field::display), "serving");
+    shutdown::signal().await?;
+    tracing::info!("stopping; open jobs go on at the next start");
+    app.stop().await;
+    Ok(())
+}
+
+/// What `serve` checks beyond the configuration itself.
+async fn check_environment(config: &Config) -> anyhow::Result<()> {
+    if let Some(tls) = &config.server.tls {
+        satforge::http::tls::acceptor(tls)?;
+    }
+    app::check_keys(config, &SystemClock).await
+}

@@ -1,0 +1,171 @@
+//! A job as its caller sees it.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use axum::http::{HeaderValue, Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use crate::domain::job::{Delivery, Failed};
+use crate::domain::{Failure, JobState};
+use crate::jobs::JobView;
+
+use super::challenge::rfc3339_millis;
+use super::error::ErrorCode;
+use super::gateway::Gateway;
+use super::problem::{Nothing, Problem, Refund, to_json};
+
+/// The answer of a job that has ended, with its true status.
+pub fn outcome(gateway: &Gateway, view: &JobView) -> Response<Body> {
+    let mut response = match end(gateway, view) {
+        End::Result(document) => json_response(StatusCode::OK, &document),
+        End::Problem(problem) => gateway.refuse(&problem),
+        End::None => accepted_response(gateway, view),
+    };
+    insert_job_id(&mut response, view);
+    response
+}
+
+/// The JSON of a job that has ended, for a response whose status has been sent already.
+pub fn outcome_json(gateway: &Gateway, view: &JobView) -> Vec<u8> {
+    match end(gateway, view) {
+        End::Result(document) => to_json(&document),
+        End::Problem(problem) => to_json(&problem.document(gateway.public_url(), Nothing {})),
+        End::None => accepted_json(gateway, view),
+    }
+}
+
+/// `202`: the job goes on, and this is where to look.
+pub fn accepted(gateway: &Gateway, view: &JobView) -> Response<Body> {
+    let mut response = accepted_response(gateway, view);
+    insert_job_id(&mut response, view);
+    response
+}
+
+/// The JSON of a `202`.
+pub fn accepted_json(gateway: &Gateway, view: &JobView) -> Vec<u8> {
+    to_json(&json!({
+        "job_id": view.job.public_id.as_str(),
+        "status": view.job.state.public_name(),
+        "poll_url": poll_url(gateway, view),
+        "poll_interval_ms": millis(gateway.waiting.poll_interval),
+    }))
+}
+
+/// The job document: the same in every state, with the result or the error once there is one.
+pub fn document(gateway: &Gateway, view: &JobView) -> Value {
+    let job = &view.job;
+    let mut document = json!({
+        "job_id": job.public_id.as_str(),
+        "service": job.binding.service.name(),
+        "status": job.state.public_name(),
+        "created_at": rfc3339_millis(job.created_at),
+        "amount_sats": job.amount.sat_rounded_up(),
+        "poll_url": poll_url(gateway, view),
+        "poll_interval_ms": millis(gateway.waiting.poll_interval),
+    });
+    let Some(fields) = document.as_object_mut() else { return document };
+    if let Some(progress) = view.progress {
+        fields.insert("progress".into(), json!((f64::from(progress) * 1_000.0).round() / 1_000.0));
+    }
+    match &job.state {
+        JobState::Succeeded(delivery) => {
+            fields.insert("finished_at".into(), rfc3339_millis(delivery.finished_at).into());
+            fields.insert("expires_at".into(), rfc3339_millis(delivery.expires_at).into());
+            fields.insert("progress".into(), json!(1.0));
+        }
+        JobState::Failed(failed) => {
+            fields.insert("finished_at".into(), rfc3339_millis(failed.finished_at).into());
+        }
+        JobState::Queued | JobState::Dispatching { .. } | JobState::Running(_) | JobState::Storing(_) => {}
+    }
+    match end(gateway, view) {
+        End::Result(result) => fields.extend(result),
+        End::Problem(problem) => {
+            fields.insert("error_code".into(), problem.code().entry().name.into());
+            let error = serde_json::to_value(problem.document(gateway.public_url(), Nothing {})).unwrap_or_default();
+            fields.insert("error".into(), error);
+        }
+        End::None => {}
+    }
+    document
+}
+
+/// Whether the job's result was deleted after its retention.
+#[must_use]
+pub fn is_result_gone(gateway: &Gateway, view: &JobView) -> bool {
+    matches!(&view.job.state, JobState::Succeeded(delivery) if gateway.jobs.is_expired(delivery.expires_at))
+}
+
+/// A JSON response of our own.
+pub fn json_response(status: StatusCode, body: &impl serde::Serialize) -> Response<Body> {
+    let mut response = Response::new(Body::from(to_json(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Tells which job a response is about.
+pub fn insert_job_id(response: &mut Response<Body>, view: &JobView) {
+    if let Ok(value) = HeaderValue::from_str(view.job.public_id.as_str()) {
+        response.headers_mut().insert("x-job-id", value);
+    }
+}
+
+enum End {
+    Result(Map<String, Value>),
+    Problem(Problem),
+    None,
+}
+
+fn end(gateway: &Gateway, view: &JobView) -> End {
+    match &view.job.state {
+        JobState::Succeeded(delivery) if gateway.jobs.is_expired(delivery.expires_at) => {
+            End::Problem(Problem::new(ErrorCode::ResultExpired))
+        }
+        JobState::Succeeded(delivery) => End::Result(result(gateway, view, delivery)),
+        JobState::Failed(failed) => End::Problem(failure(view, failed)),
+        JobState::Queued | JobState::Dispatching { .. } | JobState::Running(_) | JobState::Storing(_) => End::None,
+    }
+}
+
+fn result(gateway: &Gateway, view: &JobView, delivery: &Delivery) -> Map<String, Value> {
+    let url = format!("{}/artifacts/{}", gateway.public_url(), delivery.artifact);
+    Map::from_iter([(view.job.binding.service.result_field().to_owned(), Value::String(url))])
+}
+
+fn failure(view: &JobView, failed: &Failed) -> Problem {
+    let sats = view.job.amount.sat_rounded_up();
+    let owed = format!("{sats} sats are owed back to you; this credential is the claim to them.");
+    let (code, what) = match failed.failure {
+        Failure::ContentRejected => (ErrorCode::ContentRejected, "The model's rules refuse this content."),
+        Failure::RedemptionExpired => (ErrorCode::RedemptionExpired, "The payment was presented too late."),
+        Failure::DeadlineExceeded => (ErrorCode::GenerationFailed, "The generation took too long and was stopped."),
+        Failure::NotRunnable => (ErrorCode::GenerationFailed, "The request can no longer be run."),
+        Failure::GenerationFailed | Failure::OperatorFault | Failure::ResultUnusable => {
+            (ErrorCode::GenerationFailed, "The generation failed.")
+        }
+    };
+    Problem::new(code).detail(format!("{what} {owed}")).refund(Refund::due(sats))
+}
+
+fn accepted_response(gateway: &Gateway, view: &JobView) -> Response<Body> {
+    let mut response = Response::new(Body::from(accepted_json(gateway, view)));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(location) = HeaderValue::from_str(&poll_url(gateway, view)) {
+        headers.insert(LOCATION, location);
+    }
+    headers.insert(RETRY_AFTER, HeaderValue::from(gateway.waiting.poll_interval.as_secs().max(1)));
+    response
+}
+
+fn poll_url(gateway: &Gateway, view: &JobView) -> String {
+    format!("{}/api/l402/jobs/{}", gateway.public_url(), view.job.public_id.as_str())
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,136 @@
+//! `GET /artifacts/{name}`: results, whole or in parts.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    IF_RANGE, RANGE,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http_range_header::parse_range_header;
+use object_store::GetRange;
+
+use crate::artifacts::{ArtifactContent, ArtifactError, ArtifactName, extension, media_type};
+use crate::domain::ServiceId;
+
+use super::error::ErrorCode;
+use super::gateway::Gateway;
+use super::problem::Problem;
+
+/// Serves a result.
+pub async fn serve(
+    State(gateway): State<Arc<Gateway>>,
+    Path(name): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let Some(name) = ArtifactName::parse(&name) else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
+    // A name is never given to other bytes, so the name itself is the entity tag.
+    let etag = format!("\"{}\"", &name.as_str()[..32]);
+    let size = match gateway.artifacts.result_size(&name).await {
+        Ok(size) => size,
+        Err(error) => return missing(&gateway, &name, &error).await,
+    };
+    if headers.get(IF_NONE_MATCH).is_some_and(|known| known.to_str().is_ok_and(|known| known.contains(&etag))) {
+        let mut response = describe(Response::new(Body::empty()), &name, &etag);
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return response;
+    }
+    match wanted(&headers, size, &etag) {
+        Ok(range) if method == Method::HEAD => head(&name, &etag, size, range),
+        Ok(range) => match gateway.artifacts.result(&name, range.map(GetRange::Bounded)).await {
+            Ok(content) => content_response(content, &name, &etag),
+            Err(error) => missing(&gateway, &name, &error).await,
+        },
+        Err(Unsatisfiable) => {
+            let mut response = describe(Response::new(Body::empty()), &name, &etag);
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            insert(&mut response, CONTENT_RANGE, &format!("bytes */{size}"));
+            response
+        }
+    }
+}
+
+struct Unsatisfiable;
+
+/// The part that is asked for; `None`: all of it. Several parts at once are answered with the whole, which RFC 9110
+/// allows and which no player asks for.
+fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Result<Option<std::ops::Range<u64>>, Unsatisfiable> {
+    let Some(range) = headers.get(RANGE).and_then(|range| range.to_str().ok()) else { return Ok(None) };
+    if headers.get(IF_RANGE).is_some_and(|known| known != etag) {
+        return Ok(None);
+    }
+    // What is no range at all is ignored; what is one, but not of this file, is refused.
+    let Ok(parsed) = parse_range_header(range) else { return Ok(None) };
+    let ranges = parsed.validate(size).map_err(|_| Unsatisfiable)?;
+    match ranges.as_slice() {
+        [one] => Ok(Some(*one.start()..one.end().saturating_add(1))),
+        _ => Ok(None),
+    }
+}
+
+fn content_response(content: ArtifactContent, name: &ArtifactName, etag: &str) -> Response<Body> {
+    let ArtifactContent { size, range, stream } = content;
+    let mut response = describe(Response::new(Body::from_stream(stream)), name, etag);
+    frame(&mut response, size, &range);
+    response
+}
+
+fn head(name: &ArtifactName, etag: &str, size: u64, range: Option<std::ops::Range<u64>>) -> Response<Body> {
+    let mut response = describe(Response::new(Body::empty()), name, etag);
+    frame(&mut response, size, &range.unwrap_or(0..size));
+    response
+}
+
+fn frame(response: &mut Response<Body>, size: u64, range: &std::ops::Range<u64>) {
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(range.end.saturating_sub(range.start)));
+    if *range != (0..size) {
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        let last = range.end.saturating_sub(1);
+        insert(response, CONTENT_RANGE, &format!("bytes {}-{last}/{size}", range.start));
+    }
+}
+
+fn describe(mut response: Response<Body>, name: &ArtifactName, etag: &str) -> Response<Body> {
+    let service = name.service();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(service)));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    // Whoever has the name may read; a shared cache has no business with it.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400, immutable"));
+    insert(&mut response, ETAG, etag);
+    let file = match service {
+        ServiceId::Video => "satforge-video",
+        ServiceId::Model3d => "satforge-model",
+    };
+    let short = &name.as_str()[..8];
+    insert(&mut response, CONTENT_DISPOSITION, &format!("inline; filename=\"{file}-{short}.{}\"", extension(service)));
+    response
+}
+
+fn insert(response: &mut Response<Body>, header: axum::http::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(header, value);
+    }
+}
+
+/// No file: its retention is over, or there never was one.
+async fn missing(gateway: &Gateway, name: &ArtifactName, error: &ArtifactError) -> Response<Body> {
+    let code = match error {
+        ArtifactError::NotFound => match gateway.jobs.by_artifact(name.as_str()).await {
+            Ok(Some(_)) => ErrorCode::ResultExpired,
+            Ok(None) => ErrorCode::NotFound,
+            Err(error) => {
+                tracing::error!(%error, "looking a result up failed");
+                ErrorCode::Internal
+            }
+        },
+        error => {
+            tracing::error!(%error, "reading a result failed");
+            ErrorCode::Internal
+        }
+    };
+    gateway.refuse(&Problem::new(code))
+}

@@ -1,0 +1,98 @@
+//! How many challenges one client address may ask for.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{Quota, RateLimiter};
+
+use crate::config::ChallengeLimit;
+
+/// Addresses that are told apart; beyond it newcomers share one budget, so that memory stays bounded.
+const MAX_ADDRESSES: usize = 100_000;
+
+/// A budget for each client address.
+pub struct Budget(Option<Limiter>);
+
+struct Limiter {
+    limiter: RateLimiter<Payer, governor::state::keyed::DashMapStateStore<Payer>, DefaultClock>,
+    clock: DefaultClock,
+}
+
+/// What is charged: one IPv4 address, one IPv6 network of 64 bits (a household or a machine), or everybody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Payer {
+    V4(u32),
+    V6(u64),
+    Everybody,
+}
+
+impl Budget {
+    /// A budget of `limit` for each address; without a limit nothing is counted.
+    #[must_use]
+    pub fn new(limit: Option<ChallengeLimit>) -> Self {
+        let quota = limit.and_then(|limit| {
+            Some(Quota::per_minute(NonZeroU32::new(limit.per_minute)?).allow_burst(NonZeroU32::new(limit.burst)?))
+        });
+        Self(quota.map(|quota| Limiter { limiter: RateLimiter::dashmap(quota), clock: DefaultClock::default() }))
+    }
+
+    /// Charges one challenge to `client`; refused with the time until the next one.
+    pub fn charge(&self, client: IpAddr) -> Result<(), Duration> {
+        let Some(Limiter { limiter, clock }) = &self.0 else { return Ok(()) };
+        let payer = if limiter.len() < MAX_ADDRESSES { Payer::of(client) } else { Payer::Everybody };
+        limiter.check_key(&payer).map_err(|refused| refused.wait_time_from(clock.now()))
+    }
+
+    /// Forgets addresses whose budget is full again. Called now and then.
+    pub fn tidy(&self) {
+        if let Some(Limiter { limiter, .. }) = &self.0 {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+impl Payer {
+    fn of(client: IpAddr) -> Self {
+        match client.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address.to_bits()),
+            IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_allowed_and_then_refused() {
+        let budget = Budget::new(Some(ChallengeLimit { per_minute: 30, burst: 3 }));
+        let client = "203.0.113.9".parse().unwrap();
+        for _ in 0..3 {
+            assert!(budget.charge(client).is_ok());
+        }
+        let wait = budget.charge(client).unwrap_err();
+        assert!(wait > Duration::ZERO && wait <= Duration::from_secs(2), "{wait:?}");
+        assert!(budget.charge("203.0.113.10".parse().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn a_network_of_64_bits_is_one_payer() {
+        let budget = Budget::new(Some(ChallengeLimit { per_minute: 1, burst: 1 }));
+        assert!(budget.charge("2001:db8:1:2::1".parse().unwrap()).is_ok());
+        assert!(budget.charge("2001:db8:1:2:ffff::9".parse().unwrap()).is_err());
+        assert!(budget.charge("2001:db8:1:3::1".parse().unwrap()).is_ok());
+        assert!(budget.charge("::ffff:203.0.113.9".parse().unwrap()).is_ok());
+        assert!(budget.charge("203.0.113.9".parse().unwrap()).is_err(), "one address in two spellings");
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_refused() {
+        let budget = Budget::new(None);
+        let client = "203.0.113.9".parse().unwrap();
+        assert!((0..10_000).all(|_| budget.charge(client).is_ok()));
+    }
+}

@@ -1,0 +1,96 @@
+//! What can be learnt for free: a service's metadata, the error catalogue, health.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::domain::ServiceId;
+
+use super::answer::json_response;
+use super::error::{ErrorCode, TABLE};
+use super::gateway::Gateway;
+use super::problem::Problem;
+
+/// A probe must not hang on what it probes.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `GET /api/l402/{service}`: what it takes and what it costs.
+pub async fn service(service: ServiceId, State(gateway): State<Arc<Gateway>>) -> Response<Body> {
+    let Some(config) = gateway.catalog.service(service) else {
+        return gateway.refuse(&Problem::new(ErrorCode::NotFound));
+    };
+    let url = gateway.public_url();
+    let examples: Vec<Value> = config
+        .priced_examples()
+        .into_iter()
+        .map(|example| json!({"label": example.label, "price_sats": example.sats}))
+        .collect();
+    let price_sats = examples.first().and_then(|example| example.get("price_sats")).cloned().unwrap_or_default();
+    let example = config.example_body();
+    let document = json!({
+        "service": service.name(),
+        "title": config.title(),
+        "description": config.summary(),
+        "method": "POST",
+        "url": format!("{url}{}", service.path()),
+        "content_type": "application/json",
+        "payment": "L402",
+        "available": gateway.providers.for_service(service).is_some(),
+        "price": {"rule": config.price_rule(), "price_sats": price_sats, "examples": examples},
+        "body_limit_bytes": config.body_limit,
+        "request_schema": config.schema(),
+        "example_request": serde_json::from_str::<Value>(&example).unwrap_or_default(),
+        "result_field": service.result_field(),
+        "docs": format!("{url}/l402/{}", service.name()),
+        "errors": format!("{url}/api/error-codes"),
+    });
+    json_response(StatusCode::OK, &document)
+}
+
+/// `GET /api/error-codes`: the error table.
+pub async fn error_codes(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
+    let codes: Vec<Value> = TABLE
+        .iter()
+        .map(|entry| {
+            json!({
+                "error_code": entry.name,
+                "status": entry.status.as_u16(),
+                "title": entry.title,
+                "meaning": entry.meaning,
+                "suggestion": entry.suggestion,
+                "type": format!("{}/errors#{}", gateway.public_url(), entry.name),
+            })
+        })
+        .collect();
+    json_response(StatusCode::OK, &json!({"errors": codes}))
+}
+
+/// `GET /healthz`: the process runs.
+pub async fn healthz() -> Response<Body> {
+    json_response(StatusCode::OK, &json!({"status": "ok"}))
+}
+
+/// `GET /readyz`: the gateway can sell.
+pub async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
+    let database = tokio::time::timeout(PROBE_TIMEOUT, gateway.store.ping()).await.is_ok_and(|ping| ping.is_ok());
+    let lightning = tokio::time::timeout(PROBE_TIMEOUT, gateway.lightning.health()).await.is_ok_and(|h| h.is_ok());
+    let providers =
+        gateway.catalog.services().iter().all(|service| gateway.providers.for_service(service.id).is_some());
+    let running = !gateway.shutdown.is_soft();
+    let word = |good: bool| if good { "ok" } else { "failing" };
+    let ready = database && lightning && providers && running;
+    let document = json!({
+        "status": if ready { "ready" } else { "not ready" },
+        "checks": {
+            "database": word(database),
+            "lightning": word(lightning),
+            "providers": word(providers),
+            "accepting": word(running),
+        },
+    });
+    json_response(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &document)
+}

@@ -1,0 +1,89 @@
+//! What every handler works with.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::Response;
+use tokio::sync::Semaphore;
+
+use crate::artifacts::ArtifactStore;
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::WaitingConfig;
+use crate::jobs::Jobs;
+use crate::lightning::LightningBackend;
+use crate::lightning::sandbox::SandboxLightning;
+use crate::paywall::Paywall;
+use crate::providers::Providers;
+use crate::shutdown::Shutdown;
+use crate::store::Store;
+
+use super::body::BodyReader;
+use super::budget::Budget;
+use super::client::TrustedProxies;
+use super::pages::{ErrorDoc, Site};
+use super::problem::Problem;
+
+/// The parts that a running gateway consists of, as the edge sees them.
+pub struct Gateway {
+    /// What is sold.
+    pub catalog: Arc<Catalog>,
+    /// Challenges and credentials.
+    pub paywall: Paywall,
+    /// Redemption and waiting.
+    pub jobs: Jobs,
+    /// Results.
+    pub artifacts: ArtifactStore,
+    /// For the readiness probe.
+    pub store: Store,
+    /// For the readiness probe.
+    pub lightning: Arc<dyn LightningBackend>,
+    /// For the readiness probe and for what is on sale.
+    pub providers: Providers,
+    /// The wallet of the sandbox; `None` with real Lightning.
+    pub sandbox: Option<Arc<SandboxLightning>>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How long answers are waited for.
+    pub waiting: WaitingConfig,
+    /// Challenges per client address.
+    pub budget: Budget,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: TrustedProxies,
+    /// Bodies.
+    pub bodies: BodyReader,
+    /// Images decoded at once for callers who have not paid.
+    pub decoders: Arc<Semaphore>,
+    /// Whether the gateway stops.
+    pub shutdown: Shutdown,
+    /// What the pages tell about this instance.
+    pub site: Site,
+}
+
+impl Gateway {
+    /// The URL that callers see, without a slash at its end.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        &self.site.public_url
+    }
+
+    /// An error's response.
+    pub fn refuse(&self, problem: &Problem) -> Response<Body> {
+        problem.response(self.public_url())
+    }
+
+    /// The error table as the pages show it.
+    #[must_use]
+    pub fn error_docs() -> Vec<ErrorDoc> {
+        super::error::TABLE
+            .iter()
+            .map(|entry| ErrorDoc {
+                code: entry.name.to_owned(),
+                status: entry.status.as_u16(),
+                title: entry.title.to_owned(),
+                meaning: entry.meaning.to_owned(),
+                suggestion: entry.suggestion.to_owned(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,198 @@
+//! `POST /api/l402/{service}`: the purchase.
+//!
+//! Order, and why: the credential is looked at before anything else, because a payment is honoured whatever the rules
+//! say by now. Without one, the client's budget is charged before its body is read, and its body is validated and
+//! priced before any invoice is made.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::{HeaderMap, Response};
+
+use crate::catalog::{self, BodyError, Depth, Priced};
+use crate::config::ServiceConfig;
+use crate::domain::{RequestBinding, ServiceId};
+use crate::jobs::RedeemError;
+use crate::paywall::{Proof, ProvenCredential, Refusal};
+
+use super::body::{BodyRefusal, ReadBody, Sender};
+use super::client::Peer;
+use super::error::{ErrorCode, YOUR_PAYMENT_STANDS};
+use super::gateway::Gateway;
+use super::problem::Problem;
+use super::{challenge, hold};
+
+/// A paid body is read whatever the limits say by now; only one that could never have been sold is not.
+const PAID_BODY_LIMIT: usize = 64 * 1024 * 1024;
+/// What a client is told to wait when the gateway is short of something.
+const SOON: Duration = Duration::from_secs(2);
+const LATER: Duration = Duration::from_secs(30);
+
+/// Sells, or delivers what was sold.
+pub async fn purchase(service: ServiceId, State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
+    let answered = match gateway.paywall.prove(authorization(request.headers())) {
+        Proof::Proven(credentials) => redeem(&gateway, service, credentials, request).await,
+        Proof::Refused(refusal) => sell(&gateway, service, refusal.into(), request).await,
+        Proof::Absent => sell(&gateway, service, ErrorCode::PaymentRequired, request).await,
+    };
+    answered.unwrap_or_else(|problem| gateway.refuse(&problem))
+}
+
+/// Without a proven payment: validate, price, and ask for money. `code` says why a challenge is made.
+async fn sell(
+    gateway: &Gateway,
+    service: ServiceId,
+    code: ErrorCode,
+    request: Request,
+) -> Result<Response<Body>, Problem> {
+    let (parts, body) = request.into_parts();
+    if gateway.shutdown.is_soft() {
+        return Err(Problem::new(ErrorCode::ShuttingDown).retry_after(SOON));
+    }
+    charge_budget(gateway, client(gateway, &parts))?;
+    let config = on_sale(gateway, service)?;
+    require_plain_json(&parts.headers)?;
+    let body = gateway.bodies.read(body, config.body_limit, Sender::Unpaid).await;
+    let body = body.map_err(|refusal| body_problem(refusal, config.body_limit))?;
+    make_challenge(gateway, config, code, body).await
+}
+
+/// With a proven payment: honour it if it is for this request, before any other rule is looked at.
+async fn redeem(
+    gateway: &Arc<Gateway>,
+    service: ServiceId,
+    credentials: Vec<ProvenCredential>,
+    request: Request,
+) -> Result<Response<Body>, Problem> {
+    let (parts, body) = request.into_parts();
+    let body = gateway.bodies.read(body, PAID_BODY_LIMIT, Sender::Paid).await;
+    let body = body.map_err(|refusal| paid_body_problem(refusal, PAID_BODY_LIMIT))?;
+    let binding = RequestBinding { service, body_sha256: body.sha256 };
+    let code = match gateway.paywall.bind(credentials, binding) {
+        Ok(payment) => match gateway.jobs.redeem(payment, body.bytes.clone()).await {
+            Ok(view) => {
+                drop(body);
+                return hold::answer(gateway, view, &parts.headers).await;
+            }
+            Err(RedeemError::BoundElsewhere) => ErrorCode::BodyMismatch,
+            Err(error) => {
+                tracing::error!(%error, "a redemption failed");
+                return Err(Problem::new(ErrorCode::Internal).suggestion(YOUR_PAYMENT_STANDS));
+            }
+        },
+        Err(refusal) => refusal.into(),
+    };
+    // A payment for something else: nothing was consumed, and what was sent is offered at its price.
+    charge_budget(gateway, client(gateway, &parts))?;
+    let config = on_sale(gateway, service)?;
+    require_plain_json(&parts.headers)?;
+    if body.bytes.len() > config.body_limit {
+        return Err(body_problem(BodyRefusal::TooLarge, config.body_limit));
+    }
+    make_challenge(gateway, config, code, body).await
+}
+
+async fn make_challenge(
+    gateway: &Gateway,
+    config: &ServiceConfig,
+    code: ErrorCode,
+    body: ReadBody,
+) -> Result<Response<Body>, Problem> {
+    let binding = RequestBinding { service: config.id, body_sha256: body.sha256 };
+    let priced = validate(gateway, config, body).await?;
+    challenge::respond(gateway, &binding, &priced.quote, code).await
+}
+
+/// Small bodies are judged in place. Larger ones hold an image: decoding it takes a core for up to seconds, so it
+/// happens on a thread of its own, a few at a time.
+async fn validate(gateway: &Gateway, config: &ServiceConfig, body: ReadBody) -> Result<Priced, Problem> {
+    const IN_PLACE: usize = 16 * 1024;
+    let judged = if config.id == ServiceId::Video && body.bytes.len() <= IN_PLACE {
+        catalog::validate(config, &body.bytes, Depth::Full)
+    } else {
+        let internal = || Problem::new(ErrorCode::Internal);
+        let turn = gateway.decoders.clone().acquire_owned().await.map_err(|_| internal())?;
+        let config = config.clone();
+        let judge = move || {
+            let judged = catalog::validate(&config, &body.bytes, Depth::Full);
+            // A caller that goes away does not free the place: the thread is still busy.
+            drop((body, turn));
+            judged
+        };
+        tokio::task::spawn_blocking(judge).await.map_err(|_| internal())?
+    };
+    judged.map_err(|error| match error {
+        BodyError::Malformed(detail) => Problem::new(ErrorCode::MalformedJson).detail(detail),
+        BodyError::Invalid(errors) => {
+            let listed: Vec<String> = errors.iter().map(|e| format!("{}: {}", e.pointer, e.detail)).collect();
+            Problem::new(ErrorCode::InvalidParams).detail(listed.join("; ")).errors(errors)
+        }
+    })
+}
+
+fn authorization(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(AUTHORIZATION).iter().map(axum::http::HeaderValue::as_bytes)
+}
+
+fn client(gateway: &Gateway, parts: &axum::http::request::Parts) -> IpAddr {
+    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |Peer(address)| address.ip());
+    gateway.proxies.client(peer, &parts.headers)
+}
+
+fn charge_budget(gateway: &Gateway, client: IpAddr) -> Result<(), Problem> {
+    gateway.budget.charge(client).map_err(|wait| {
+        metrics::counter!("satforge_challenges_limited_total").increment(1);
+        Problem::new(ErrorCode::RateLimited).retry_after(wait)
+    })
+}
+
+/// Nothing is invoiced that nobody could deliver.
+fn on_sale(gateway: &Gateway, service: ServiceId) -> Result<&ServiceConfig, Problem> {
+    let config = gateway.catalog.service(service).filter(|_| gateway.providers.for_service(service).is_some());
+    config.ok_or_else(|| Problem::new(ErrorCode::UpstreamUnavailable).retry_after(LATER))
+}
+
+fn require_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let encoded = headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    if encoded {
+        return Err(Problem::new(ErrorCode::UnsupportedMediaType).detail("The body must not have a Content-Encoding."));
+    }
+    let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/json") {
+        return Err(Problem::new(ErrorCode::UnsupportedMediaType)
+            .detail("The request needs the header `Content-Type: application/json`."));
+    }
+    Ok(())
+}
+
+fn body_problem(refusal: BodyRefusal, limit: usize) -> Problem {
+    match refusal {
+        BodyRefusal::TooLarge => {
+            Problem::new(ErrorCode::BodyTooLarge).detail(format!("This service takes bodies of up to {limit} bytes."))
+        }
+        BodyRefusal::TooSlow => Problem::new(ErrorCode::RequestTimeout),
+        BodyRefusal::NoMemory => Problem::new(ErrorCode::RateLimited).retry_after(SOON),
+        BodyRefusal::Broken => Problem::new(ErrorCode::MalformedJson).detail("The body was cut short."),
+    }
+}
+
+fn paid_body_problem(refusal: BodyRefusal, limit: usize) -> Problem {
+    body_problem(refusal, limit).suggestion(YOUR_PAYMENT_STANDS)
+}
+
+impl From<Refusal> for ErrorCode {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Malformed => Self::CredentialMalformed,
+            Refusal::Invalid => Self::CredentialInvalid,
+            Refusal::PreimageMismatch => Self::PreimageMismatch,
+            Refusal::BodyMismatch => Self::BodyMismatch,
+            Refusal::Expired => Self::CredentialExpired,
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The routes, as one table.
+//!
+//! | method | path | handler |
+//! |---|---|---|
+//! | POST | `/api/l402/{service}` | [`generate::purchase`] |
+//! | GET | `/api/l402/{service}` | [`discovery::service`] |
+//! | GET | `/api/l402/jobs/{id}` | [`job::show`] |
+//! | GET | `/api/l402/jobs/{id}/events` | [`job::events`] |
+//! | GET | `/api/error-codes` | [`discovery::error_codes`] |
+//! | GET | `/artifacts/{name}` | [`artifact::serve`] |
+//! | POST | `/sandbox/pay` | [`sandbox::pay`] |
+//! | GET | `/healthz`, `/readyz` | [`discovery`] |
+//! | GET | `/`, `/l402`, `/l402/{service}`, `/errors`, `/static/…` | [`page`] |
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::ACCEPT;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+
+use crate::domain::ServiceId;
+
+use super::error::ErrorCode;
+use super::gateway::Gateway;
+use super::page::NotFoundPage;
+use super::problem::Problem;
+use super::{artifact, discovery, generate, job, observe, page, sandbox};
+
+/// The whole edge; errors where a page's template does.
+pub fn router(gateway: Arc<Gateway>) -> Result<Router, askama::Error> {
+    let mut router: Router<Arc<Gateway>> = page::routes(&gateway)?;
+    for service in ServiceId::ALL {
+        let methods = post(move |state, request| generate::purchase(service, state, request))
+            .get(move |state| discovery::service(service, state));
+        router = router.route(service.path(), methods);
+    }
+    if gateway.sandbox.is_some() {
+        router = router.route("/sandbox/pay", post(sandbox::pay));
+    }
+    let not_found = NotFoundPage::render(&gateway)?;
+    let router = router
+        .route("/api/l402/jobs/{id}", get(job::show))
+        .route("/api/l402/jobs/{id}/events", get(job::events))
+        .route("/api/error-codes", get(discovery::error_codes))
+        .route("/artifacts/{name}", get(artifact::serve))
+        .route("/healthz", get(discovery::healthz))
+        .route("/readyz", get(discovery::readyz))
+        .method_not_allowed_fallback(|State(gateway): State<Arc<Gateway>>| async move {
+            gateway.refuse(&Problem::new(ErrorCode::MethodNotAllowed))
+        })
+        .fallback(move |State(gateway): State<Arc<Gateway>>, request: Request| async move {
+            if wants_html(&request) { not_found.response() } else { gateway.refuse(&Problem::new(ErrorCode::NotFound)) }
+        })
+        .layer(from_fn_with_state(gateway.clone(), observe::observe))
+        .with_state(gateway);
+    Ok(router)
+}
+
+/// A person with a browser gets a page, everybody else the problem document.
+fn wants_html(request: &Request) -> bool {
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    accept.contains("text/html") && !request.uri().path().starts_with("/api/")
+}

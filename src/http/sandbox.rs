@@ -1,0 +1,54 @@
+//! `POST /sandbox/pay`: the sandbox's wallet. It exists only where Lightning is simulated.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{Response, StatusCode};
+use serde_json::{Value, json};
+
+use crate::catalog::Problem as BodyProblem;
+use crate::lightning::sandbox::SandboxPayError;
+
+use super::answer::json_response;
+use super::body::Sender;
+use super::error::ErrorCode;
+use super::gateway::Gateway;
+use super::problem::Problem;
+
+/// An invoice and a little JSON around it.
+const BODY_LIMIT: usize = 16 * 1024;
+
+/// Pays an invoice of this sandbox.
+pub async fn pay(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
+    let Some(sandbox) = gateway.sandbox.clone() else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
+    let paid = async {
+        let body = gateway.bodies.read(request.into_body(), BODY_LIMIT, Sender::Unpaid).await;
+        let body = body.map_err(|_| Problem::new(ErrorCode::BodyTooLarge))?;
+        let invoice = invoice(&body.bytes)?;
+        sandbox.pay(&invoice).map_err(|error| match error {
+            SandboxPayError::Unknown => Problem::new(ErrorCode::InvoiceUnknown),
+            SandboxPayError::Expired => Problem::new(ErrorCode::InvoiceExpired),
+        })
+    };
+    match paid.await {
+        Ok(payment) => {
+            let document =
+                json!({"preimage": payment.preimage.reveal_hex(), "payment_hash": payment.payment_hash.to_hex()});
+            json_response(StatusCode::OK, &document)
+        }
+        Err(problem) => gateway.refuse(&problem),
+    }
+}
+
+fn invoice(body: &[u8]) -> Result<String, Problem> {
+    let document: Value = serde_json::from_slice(body)
+        .map_err(|error| Problem::new(ErrorCode::MalformedJson).detail(error.to_string()))?;
+    match document.get("invoice") {
+        Some(Value::String(invoice)) => Ok(invoice.clone()),
+        _ => Err(Problem::new(ErrorCode::InvalidParams).errors(vec![BodyProblem {
+            pointer: "/invoice".into(),
+            detail: "must be the invoice of a 402 response, as a string".into(),
+        }])),
+    }
+}

@@ -1,0 +1,131 @@
+//! The listener: HTTP/1.1 over TCP or TLS, with limits on connections, on heads and on slow senders.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+use crate::shutdown::Shutdown;
+
+use super::client::Peer;
+
+/// A request's head: eight macaroons of the largest size fit. More is answered with 431.
+const MAX_HEAD: usize = 64 * 1024;
+const MAX_HEADERS: usize = 100;
+/// The pause after a failed `accept`, which is mostly a lack of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A bound listener and its limits.
+pub struct Server {
+    /// Where connections arrive.
+    pub listener: TcpListener,
+    /// What answers them.
+    pub router: Router,
+    /// The TLS set-up, if any.
+    pub tls: Option<TlsAcceptor>,
+    /// Connections served at once; more wait to be accepted.
+    pub max_connections: usize,
+    /// The time for a request's head, and for a TLS handshake.
+    pub header_timeout: Duration,
+}
+
+impl Server {
+    /// Serves until shutdown; then no new connections are taken, and those that exist end with their current request.
+    pub async fn run(self, shutdown: Shutdown) {
+        let places = Arc::new(Semaphore::new(self.max_connections));
+        let connection = Arc::new(Connection {
+            router: self.router,
+            tls: self.tls,
+            header_timeout: self.header_timeout,
+            shutdown: shutdown.clone(),
+        });
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.soft() => return,
+                accepted = async {
+                    // The semaphore is never closed.
+                    let place = places.clone().acquire_owned().await.ok()?;
+                    Some((self.listener.accept().await, place))
+                } => accepted,
+            };
+            let Some((accepted, place)) = accepted else { return };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let connection = connection.clone();
+                    shutdown.spawn(async move {
+                        connection.serve(stream, peer).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+}
+
+struct Connection {
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    header_timeout: Duration,
+    shutdown: Shutdown,
+}
+
+impl Connection {
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
+        // Small answers must not wait for the next packet. A socket that refuses the option still works.
+        let _ = stream.set_nodelay(true);
+        let Some(tls) = &self.tls else { return self.serve_http(stream, peer).await };
+        match tokio::time::timeout(self.header_timeout, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.serve_http(stream, peer).await,
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        }
+    }
+
+    async fn serve_http<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(&self, stream: S, peer: SocketAddr) {
+        let service = service_fn(|mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            self.router.clone().oneshot(request.map(Body::new))
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_timeout)
+            .max_buf_size(MAX_HEAD)
+            .max_headers(MAX_HEADERS)
+            .half_close(false)
+            .serve_connection(TokioIo::new(stream), service);
+        tokio::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.shutdown.soft() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    }
+}
+
+/// Binds `address`; the error names it.
+pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+}
