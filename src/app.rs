@@ -189,11 +189,7 @@ fn build(
         waiting: config.waiting,
         budget: Budget::new(config.limits.challenges),
         proxies: TrustedProxies::new(config.server.trusted_proxies),
-        bodies: BodyReader::new(
-            config.limits.body_memory,
-            config.server.body_idle_timeout,
-            config.server.body_timeout,
-        ),
+        bodies: BodyReader::new(config.limits.body_memory, config.server.body_idle_timeout, config.server.body_timeout),
         decoders: Arc::new(Semaphore::new(config.limits.decoders)),
         shutdown: shutdown.clone(),
         site,
@@ -233,11 +229,7 @@ async fn refuse_dropped_keys(config: &Config, store: &Store, clock: &dyn Clock) 
     )
 }
 
-async fn serve_metrics(
-    address: SocketAddr,
-    gateway: &Arc<Gateway>,
-    shutdown: &Shutdown,
-) -> anyhow::Result<SocketAddr> {
+async fn serve_metrics(address: SocketAddr, gateway: &Arc<Gateway>, shutdown: &Shutdown) -> anyhow::Result<SocketAddr> {
     let listener = server::bind(address).await?;
     let address = listener.local_addr()?;
     let handle = telemetry::metrics()?;

@@ -92,10 +92,7 @@ impl ArtifactName {
     /// The service whose results are named so.
     #[must_use]
     pub fn service(&self) -> ServiceId {
-        ServiceId::ALL
-            .into_iter()
-            .find(|service| self.0.ends_with(extension(*service)))
-            .unwrap_or(ServiceId::Video)
+        ServiceId::ALL.into_iter().find(|service| self.0.ends_with(extension(*service))).unwrap_or(ServiceId::Video)
     }
 }
 
@@ -147,12 +144,7 @@ impl ArtifactStore {
     ///
     /// Errors when it is larger than `limit` bytes, does not begin like a file of its service, or its source fails;
     /// then nothing of it is kept.
-    pub async fn put_result(
-        &self,
-        name: &ArtifactName,
-        source: ByteStream,
-        limit: u64,
-    ) -> Result<u64, ArtifactError> {
+    pub async fn put_result(&self, name: &ArtifactName, source: ByteStream, limit: u64) -> Result<u64, ArtifactError> {
         let upload = self.objects.put_multipart(&at(RESULTS, name.as_str())).await?;
         let mut writer = WriteMultipart::new(upload);
         match copy(&mut writer, source, name.service(), limit).await {

@@ -69,7 +69,8 @@ impl ServiceConfig {
                 .into_iter()
                 .filter_map(|duration| {
                     let model = models.first().cloned().unwrap_or_default();
-                    let spec = JobSpec::Video(VideoSpec { prompt: String::new(), model, duration, camera_fixed: false });
+                    let spec =
+                        JobSpec::Video(VideoSpec { prompt: String::new(), model, duration, camera_fixed: false });
                     let sats = price::quote(self, &spec).ok()?.amount.sat_rounded_up();
                     Some(PricedExample { label: format!("{duration} s video"), sats })
                 })

@@ -69,8 +69,7 @@ fn terms<'a>(gateway: &Gateway, binding: &RequestBinding, challenge: &'a Challen
 /// The order and the spelling are what regular expressions in deployed clients need.
 fn header(challenge: &Challenge) -> Result<HeaderValue, Problem> {
     let Challenge { macaroon, invoice } = challenge;
-    let text =
-        format!(r#"L402 macaroon="{macaroon}", invoice="{}", token="{macaroon}", version="0""#, invoice.bolt11);
+    let text = format!(r#"L402 macaroon="{macaroon}", invoice="{}", token="{macaroon}", version="0""#, invoice.bolt11);
     // Base64 and bech32 are plain ASCII.
     HeaderValue::try_from(text).map_err(|_| Problem::new(ErrorCode::Internal))
 }

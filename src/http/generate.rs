@@ -157,7 +157,8 @@ fn on_sale(gateway: &Gateway, service: ServiceId) -> Result<&ServiceConfig, Prob
 }
 
 fn require_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
-    let encoded = headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let encoded =
+        headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoded {
         return Err(Problem::new(ErrorCode::UnsupportedMediaType).detail("The body must not have a Content-Encoding."));
     }

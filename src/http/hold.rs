@@ -34,11 +34,7 @@ enum Mode {
 }
 
 /// Answers the presentation of a good credential.
-pub async fn answer(
-    gateway: &Arc<Gateway>,
-    view: JobView,
-    headers: &HeaderMap,
-) -> Result<Response<Body>, Problem> {
+pub async fn answer(gateway: &Arc<Gateway>, view: JobView, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
     let preference = Preference::of(headers);
     let mut response = wait(gateway, view, &preference).await?;
     apply(&mut response, &preference, gateway.waiting.hold);

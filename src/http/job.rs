@@ -43,11 +43,7 @@ pub async fn show(
 }
 
 /// The job's document again after each change, as server-sent events, until it has ended.
-pub async fn events(
-    State(gateway): State<Arc<Gateway>>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response<Body> {
+pub async fn events(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, headers: HeaderMap) -> Response<Body> {
     let following = match follow(&gateway, &id).await {
         Ok(following) => following,
         Err(problem) => return gateway.refuse(&problem),

@@ -24,12 +24,7 @@ struct Metrics {
 }
 
 /// The routes; `providers` are those that gauges are shown for even when they have no jobs.
-pub fn router(
-    handle: PrometheusHandle,
-    store: Store,
-    clock: Arc<dyn Clock>,
-    providers: Vec<&'static str>,
-) -> Router {
+pub fn router(handle: PrometheusHandle, store: Store, clock: Arc<dyn Clock>, providers: Vec<&'static str>) -> Router {
     let metrics = Arc::new(Metrics { handle, store, clock, providers });
     Router::new().route("/metrics", get(render)).with_state(metrics)
 }

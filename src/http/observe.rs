@@ -52,8 +52,12 @@ pub async fn observe(State(_gateway): State<Arc<Gateway>>, request: Request, nex
 
     let elapsed = began.elapsed();
     span.in_scope(|| {
-        tracing::info!(http.status = status.as_u16(), error.code = code,
-            elapsed_ms = elapsed.as_secs_f64() * 1_000.0, "answered");
+        tracing::info!(
+            http.status = status.as_u16(),
+            error.code = code,
+            elapsed_ms = elapsed.as_secs_f64() * 1_000.0,
+            "answered"
+        );
     });
     metrics::histogram!("satforge_http_seconds", "route" => route.to_owned(), "status" => status_class(status))
         .record(elapsed.as_secs_f64());

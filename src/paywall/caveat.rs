@@ -113,7 +113,8 @@ mod tests {
 
     fn with(extra: &[&str]) -> Result<Terms, InvalidCaveats> {
         let minted = mint(&BINDING, 1_000);
-        let caveats: Vec<&[u8]> = minted.iter().map(String::as_bytes).chain(extra.iter().map(|e| e.as_bytes())).collect();
+        let caveats: Vec<&[u8]> =
+            minted.iter().map(String::as_bytes).chain(extra.iter().map(|e| e.as_bytes())).collect();
         read(&caveats)
     }
 

@@ -9,10 +9,10 @@ use crate::config::KeyRing;
 use crate::domain::{Invoice, Msat, RequestBinding};
 use crate::lightning::{BackendError, DecodedInvoice, InvoiceRequest, LightningBackend, decode_invoice};
 
+use super::caveat;
 use super::handed_out::HandedOut;
 use super::macaroon::Macaroon;
 use super::token::{self, NONCE_LEN, Token};
-use super::caveat;
 
 /// The hint in every macaroon's location.
 const LOCATION: &[u8] = b"satforge";
@@ -124,12 +124,7 @@ mod tests {
     const HASH: PaymentHash = PaymentHash::from_bytes([9; 32]);
 
     fn invoice() -> Invoice {
-        Invoice {
-            bolt11: "lnbcrt1".into(),
-            payment_hash: HASH,
-            amount: Msat::from_sat(5).unwrap(),
-            expires_at: 1_600,
-        }
+        Invoice { bolt11: "lnbcrt1".into(), payment_hash: HASH, amount: Msat::from_sat(5).unwrap(), expires_at: 1_600 }
     }
 
     fn decoded() -> DecodedInvoice {

@@ -61,8 +61,7 @@ fn every_good_vector_is_read_and_written_byte_for_byte() {
 
         let hash = PaymentHash::from_hex(&good.payment_hash).unwrap();
         assert!(Preimage::from_hex(good.preimage.as_bytes()).unwrap().opens(&hash), "{}", good.name);
-        let identifier =
-            [&[0, 0], &hash.as_bytes()[..], &hex::decode(&good.token_id).unwrap()].concat();
+        let identifier = [&[0, 0], &hash.as_bytes()[..], &hex::decode(&good.token_id).unwrap()].concat();
         assert_eq!(macaroon.identifier(), identifier, "{}", good.name);
 
         let caveats = good.caveats.iter().map(String::as_bytes).collect();

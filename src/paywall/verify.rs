@@ -91,8 +91,11 @@ pub fn bind(
 }
 
 fn prove_one(ring: &KeyRing, presented: &Presented) -> Result<ProvenCredential, Refusal> {
-    let decoded: Vec<Macaroon<'_>> =
-        presented.macaroons.iter().map(|bytes| Macaroon::decode(bytes).map_err(Refusal::from)).collect::<Result<_, _>>()?;
+    let decoded: Vec<Macaroon<'_>> = presented
+        .macaroons
+        .iter()
+        .map(|bytes| Macaroon::decode(bytes).map_err(Refusal::from))
+        .collect::<Result<_, _>>()?;
     let mut tokens: Vec<Token> = Vec::with_capacity(1);
     let mut terms = Vec::with_capacity(1);
     for macaroon in &decoded {
@@ -111,9 +114,7 @@ fn prove_one(ring: &KeyRing, presented: &Presented) -> Result<ProvenCredential, 
 
 impl ProvenCredential {
     fn bind(self, binding: RequestBinding, unix_seconds: u64) -> Result<VerifiedPayment, Refusal> {
-        let fits = |terms: &Terms| {
-            terms.service == Some(binding.service) && terms.body_sha256 == binding.body_sha256
-        };
+        let fits = |terms: &Terms| terms.service == Some(binding.service) && terms.body_sha256 == binding.body_sha256;
         if !self.terms.iter().all(fits) {
             return Err(Refusal::BodyMismatch);
         }

@@ -120,6 +120,9 @@ impl Providers {
     /// The provider of that name that works for `service`.
     #[must_use]
     pub fn by_name(&self, service: ServiceId, name: &str) -> Option<&std::sync::Arc<dyn Provider>> {
-        self.routes.iter().find(|(id, provider)| *id == service && provider.name() == name).map(|(_, provider)| provider)
+        self.routes
+            .iter()
+            .find(|(id, provider)| *id == service && provider.name() == name)
+            .map(|(_, provider)| provider)
     }
 }

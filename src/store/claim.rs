@@ -103,11 +103,10 @@ impl Write for ReleaseAll {
     type Output = u64;
 
     async fn run(&self, connection: &mut AnyConnection) -> Result<u64, StoreError> {
-        let done = query(
-            "UPDATE jobs SET lease_until = 0 WHERE lease_until > 0 AND state NOT IN ('succeeded', 'failed')",
-        )
-        .execute(connection)
-        .await?;
+        let done =
+            query("UPDATE jobs SET lease_until = 0 WHERE lease_until > 0 AND state NOT IN ('succeeded', 'failed')")
+                .execute(connection)
+                .await?;
         Ok(done.rows_affected())
     }
 }

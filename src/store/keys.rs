@@ -24,7 +24,9 @@ impl Store {
             .await?;
         let known = rows
             .iter()
-            .map(|row| Ok(DroppedKey { fingerprint: row.try_get("fingerprint")?, last_used: row.try_get("last_used")? }))
+            .map(|row| {
+                Ok(DroppedKey { fingerprint: row.try_get("fingerprint")?, last_used: row.try_get("last_used")? })
+            })
             .collect::<Result<Vec<_>, StoreError>>()?;
         Ok(known.into_iter().filter(|key| !configured.contains(&key.fingerprint)).collect())
     }

@@ -15,13 +15,7 @@ impl Store {
     }
 
     /// Puts a job back for `run_after` (Unix milliseconds) and ends its lease. `false`: the lease was lost.
-    pub async fn requeue(
-        &self,
-        id: JobId,
-        attempt: i64,
-        state: JobState,
-        run_after: i64,
-    ) -> Result<bool, StoreError> {
+    pub async fn requeue(&self, id: JobId, attempt: i64, state: JobState, run_after: i64) -> Result<bool, StoreError> {
         self.writer.write(Requeue { id, attempt, state, run_after }).await
     }
 

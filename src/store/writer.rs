@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sqlx::any::AnyConnectOptions;
-use sqlx::{AnyConnection, Connection as _, ConnectOptions as _};
+use sqlx::{AnyConnection, ConnectOptions as _, Connection as _};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -93,11 +93,7 @@ impl<W: Write> Queued for Waiting<W> {
     }
 }
 
-async fn serve(
-    mut connection: AnyConnection,
-    options: AnyConnectOptions,
-    mut queue: mpsc::Receiver<Box<dyn Queued>>,
-) {
+async fn serve(mut connection: AnyConnection, options: AnyConnectOptions, mut queue: mpsc::Receiver<Box<dyn Queued>>) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
         if commit(&mut connection, &mut batch).await.is_ok() {

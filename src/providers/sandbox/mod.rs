@@ -85,10 +85,8 @@ impl Provider for SandboxProvider {
     }
 
     async fn submit(&self, key: &str, spec: &JobSpec) -> Result<String, ProviderError> {
-        let not_started = |error: std::io::Error| ProviderError::NotStarted {
-            message: error.to_string(),
-            retry_after: None,
-        };
+        let not_started =
+            |error: std::io::Error| ProviderError::NotStarted { message: error.to_string(), retry_after: None };
         let triggers = Triggers::of(spec);
         let generation = Generation::new(key, spec.service(), triggers, self.clock.unix_millis());
         self.ledger.create(&generation, spec).await.map_err(not_started)?;
@@ -112,7 +110,9 @@ impl Provider for SandboxProvider {
         Ok(match generation.triggers {
             Triggers { reject: true, .. } => Poll::Failed(Ending::Rejected),
             Triggers { fail: true, .. } => Poll::Failed(Ending::Failed),
-            Triggers { flaky: true, .. } if generation.create_number <= FLAKY_FAILURES => Poll::Failed(Ending::Transient),
+            Triggers { flaky: true, .. } if generation.create_number <= FLAKY_FAILURES => {
+                Poll::Failed(Ending::Transient)
+            }
             _ => Poll::Ready,
         })
     }
@@ -120,9 +120,7 @@ impl Provider for SandboxProvider {
     async fn fetch(&self, upstream_id: &str) -> Result<ByteStream, ProviderError> {
         let generation = self.generation(upstream_id).await?;
         let file = Bytes::from(self.render(&generation).await?);
-        let chunks = (0..file.len()).step_by(CHUNK).map(move |from| {
-            Ok(file.slice(from..file.len().min(from + CHUNK)))
-        });
+        let chunks = (0..file.len()).step_by(CHUNK).map(move |from| Ok(file.slice(from..file.len().min(from + CHUNK))));
         Ok(stream::iter(chunks).boxed())
     }
 

@@ -59,10 +59,7 @@ struct Sheet {
 
 impl Sheet {
     fn new() -> Self {
-        Self {
-            keep: vec![1.0; WIDTH * HEIGHT],
-            add: vec![[0.0; 3]; WIDTH * HEIGHT],
-        }
+        Self { keep: vec![1.0; WIDTH * HEIGHT], add: vec![[0.0; 3]; WIDTH * HEIGHT] }
     }
 
     /// Darkens the frame towards its foot, from the row `top` on, so that white letters stand out on snow too.
@@ -78,44 +75,25 @@ impl Sheet {
     /// Writes white letters with a soft shadow from the upper left corner `(x, y)` on.
     fn write(&mut self, line: &str, (x, y): (f32, f32), scale: f32, opacity: f32) {
         for (shadow, colour, spread, offset) in [(0.75, BLACK, 1.6, 1.0), (1.0, WHITE, 0.0, 0.0)] {
-            for (index, letter) in line
-                .chars()
-                .enumerate()
-                .filter(|(_, letter)| *letter != ' ')
-            {
+            for (index, letter) in line.chars().enumerate().filter(|(_, letter)| *letter != ' ') {
                 let left = x + place(index * CELL_WIDTH) * scale;
                 self.letter(
                     &Glyph::of(letter),
                     (left + offset, y + offset),
                     scale,
-                    &Pen {
-                        colour,
-                        opacity: opacity * shadow,
-                        spread,
-                    },
+                    &Pen { colour, opacity: opacity * shadow, spread },
                 );
             }
         }
     }
 
     fn letter(&mut self, glyph: &Glyph, (left, top): (f32, f32), scale: f32, pen: &Pen) {
-        let (width, height) = (
-            place(CELL_WIDTH) * scale + 4.0,
-            place(CELL_HEIGHT) * scale + 4.0,
-        );
+        let (width, height) = (place(CELL_WIDTH) * scale + 4.0, place(CELL_HEIGHT) * scale + 4.0);
         let rows = floor(top - 2.0)..floor(top + height).min(HEIGHT);
         for row in rows {
             for column in floor(left - 2.0)..floor(left + width).min(WIDTH) {
-                let at = (
-                    (place(column) + 0.5 - left) / scale,
-                    (place(row) + 0.5 - top) / scale,
-                );
-                self.cover(
-                    column,
-                    row,
-                    pen.colour,
-                    pen.ink(glyph, at, scale) * pen.opacity,
-                );
+                let at = ((place(column) + 0.5 - left) / scale, (place(row) + 0.5 - top) / scale);
+                self.cover(column, row, pen.colour, pen.ink(glyph, at, scale) * pen.opacity);
             }
         }
     }
@@ -129,22 +107,17 @@ impl Sheet {
     }
 
     fn into_caption(self) -> Caption {
-        Caption {
-            layers: [self.layer(0, 1), self.layer(1, 2), self.layer(2, 2)],
-        }
+        Caption { layers: [self.layer(0, 1), self.layer(1, 2), self.layer(2, 2)] }
     }
 
     /// The means over squares of `step` pixels.
     fn layer(&self, channel: usize, step: usize) -> Layer {
-        let mut layer = Layer {
-            keep: Vec::new(),
-            add: Vec::new(),
-        };
+        let mut layer = Layer { keep: Vec::new(), add: Vec::new() };
         for row in (0..HEIGHT).step_by(step) {
             for column in (0..WIDTH).step_by(step) {
                 let (mut keep, mut add) = (0.0, 0.0);
-                for index in (row..row + step)
-                    .flat_map(|row| (column..column + step).map(move |column| row * WIDTH + column))
+                for index in
+                    (row..row + step).flat_map(|row| (column..column + step).map(move |column| row * WIDTH + column))
                 {
                     keep += self.keep[index];
                     add += self.add[index][channel];
@@ -189,14 +162,7 @@ mod tests {
             plane.samples.fill(128);
         }
         Caption::of(prompt).paint(&mut frame);
-        rows.map(|row| {
-            frame.planes[0]
-                .row(row)
-                .iter()
-                .filter(|sample| **sample > 170)
-                .count()
-        })
-        .sum()
+        rows.map(|row| frame.planes[0].row(row).iter().filter(|sample| **sample > 170).count()).sum()
     }
 
     #[test]
@@ -210,16 +176,9 @@ mod tests {
 
     #[test]
     fn any_text_can_be_written() {
-        for text in [
-            "\0",
-            "\u{202e}",
-            "👩‍🚀🏽 on 火星",
-            "अ",
-            "ﷺ",
-            "\u{10ffff}",
-            &"\u{300}".repeat(2_000),
-            &"漢".repeat(2_000),
-        ] {
+        for text in
+            ["\0", "\u{202e}", "👩‍🚀🏽 on 火星", "अ", "ﷺ", "\u{10ffff}", &"\u{300}".repeat(2_000), &"漢".repeat(2_000)]
+        {
             let caption = Caption::of(text);
             assert!(caption.layers[0].keep.iter().any(|keep| *keep < 255));
         }

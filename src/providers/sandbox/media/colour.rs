@@ -10,17 +10,9 @@ impl Colour {
     /// From `0xRRGGBB`, as designers write sRGB colours.
     pub const fn hex(rgb: u32) -> Self {
         let [_, red, green, blue] = rgb.to_be_bytes();
-        let (red, green, blue) = (
-            red as f32 / 255.0,
-            green as f32 / 255.0,
-            blue as f32 / 255.0,
-        );
+        let (red, green, blue) = (red as f32 / 255.0, green as f32 / 255.0, blue as f32 / 255.0);
         let luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-        Self([
-            16.0 + 219.0 * luma,
-            128.0 + 224.0 * (blue - luma) / 1.8556,
-            128.0 + 224.0 * (red - luma) / 1.5748,
-        ])
+        Self([16.0 + 219.0 * luma, 128.0 + 224.0 * (blue - luma) / 1.8556, 128.0 + 224.0 * (red - luma) / 1.5748])
     }
 
     /// This colour at 0, the other at 1.
@@ -37,11 +29,7 @@ impl Colour {
         let [luma, blue, red] = self.0;
         let (sine, cosine) = angle.sin_cos();
         let (blue, red) = (blue - 128.0, red - 128.0);
-        Self([
-            luma,
-            128.0 + blue * cosine - red * sine,
-            128.0 + blue * sine + red * cosine,
-        ])
+        Self([luma, 128.0 + blue * cosine - red * sine, 128.0 + blue * sine + red * cosine])
     }
 
     /// Its value on one of the frame's three planes.

@@ -11,12 +11,7 @@ impl Dice {
     /// Dice that `text` has loaded.
     pub fn of(text: &str) -> Self {
         let digest = Sha256::digest(text.as_bytes());
-        Self(
-            digest
-                .iter()
-                .take(8)
-                .fold(0, |seed, byte| seed << 8 | u64::from(*byte)),
-        )
+        Self(digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte)))
     }
 
     /// A number from 0 up to, not including, 1.
@@ -50,11 +45,7 @@ impl Dice {
                 let at = place(index) / place(length) * place(waves);
                 let knot = floor(at) % waves;
                 let share = at.fract();
-                mix(
-                    knots[knot],
-                    knots[(knot + 1) % waves],
-                    share * share * (3.0 - 2.0 * share),
-                )
+                mix(knots[knot], knots[(knot + 1) % waves], share * share * (3.0 - 2.0 * share))
             })
             .collect()
     }
@@ -71,10 +62,7 @@ mod tests {
             [dice.unit(), dice.unit(), dice.unit()].map(|throw| floor(throw * 1_000.0))
         };
         assert_eq!(thousandths("a lighthouse at dusk"), [127, 869, 120]);
-        assert_ne!(
-            thousandths("a lighthouse at dawn"),
-            thousandths("a lighthouse at dusk")
-        );
+        assert_ne!(thousandths("a lighthouse at dawn"), thousandths("a lighthouse at dusk"));
     }
 
     #[test]
@@ -90,10 +78,6 @@ mod tests {
     fn curves_close_on_themselves() {
         let curve = Dice::of("ring").curve(8, 512);
         assert!((curve[511] - curve[0]).abs() < 0.02);
-        assert!(
-            curve
-                .windows(2)
-                .all(|pair| (pair[0] - pair[1]).abs() < 0.05)
-        );
+        assert!(curve.windows(2).all(|pair| (pair[0] - pair[1]).abs() < 0.05));
     }
 }

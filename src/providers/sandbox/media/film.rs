@@ -2,8 +2,8 @@
 
 use muxide::api::{Muxer, MuxerBuilder, VideoCodec};
 use openh264::encoder::{
-    BitRate, Complexity, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Level,
-    Profile, QpRange, RateControlMode, UsageType, VuiConfig,
+    BitRate, Complexity, Encoder, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Level, Profile, QpRange,
+    RateControlMode, UsageType, VuiConfig,
 };
 use openh264::{OpenH264API, Timestamp};
 
@@ -49,19 +49,11 @@ impl Film {
             .level(Level::Level_3_0)
             .num_threads(1)
             .vui(VuiConfig::bt709());
-        let (width, height) = (
-            u32::try_from(WIDTH).unwrap_or_default(),
-            u32::try_from(HEIGHT).unwrap_or_default(),
-        );
+        let (width, height) = (u32::try_from(WIDTH).unwrap_or_default(), u32::try_from(HEIGHT).unwrap_or_default());
         Ok(Self {
             encoder: Encoder::with_api_config(OpenH264API::from_source(), config)?,
             muxer: MuxerBuilder::new(Vec::new())
-                .video(
-                    VideoCodec::H264,
-                    width,
-                    height,
-                    f64::from(FRAMES_PER_SECOND),
-                )
+                .video(VideoCodec::H264, width, height, f64::from(FRAMES_PER_SECOND))
                 .with_fast_start(true)
                 .build()?,
             frames: 0,
@@ -76,9 +68,7 @@ impl Film {
     /// [`MediaError`] if the encoder or the muxer refuses it.
     pub fn add(&mut self, frame: &Frame) -> Result<(), MediaError> {
         let millis = u64::from(self.frames) * 1_000 / u64::from(FRAMES_PER_SECOND);
-        let encoded = self
-            .encoder
-            .encode_at(frame, Timestamp::from_millis(millis))?;
+        let encoded = self.encoder.encode_at(frame, Timestamp::from_millis(millis))?;
         self.packet.clear();
         encoded.write_vec(&mut self.packet);
         let key = matches!(encoded.frame_type(), FrameType::IDR);

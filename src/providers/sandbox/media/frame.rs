@@ -36,13 +36,7 @@ pub struct Frame {
 impl Plane {
     fn new(channel: usize, step: usize) -> Self {
         let (width, height) = (WIDTH / step, HEIGHT / step);
-        Self {
-            channel,
-            step,
-            width,
-            height,
-            samples: vec![0; width * height],
-        }
+        Self { channel, step, width, height, samples: vec![0; width * height] }
     }
 
     /// The centre, in pixels, of the sample at `index` in its row or column.
@@ -81,9 +75,7 @@ impl Plane {
 impl Frame {
     /// A frame whose content is yet to be painted.
     pub fn new() -> Self {
-        Self {
-            planes: [Plane::new(0, 1), Plane::new(1, 2), Plane::new(2, 2)],
-        }
+        Self { planes: [Plane::new(0, 1), Plane::new(1, 2), Plane::new(2, 2)] }
     }
 
     /// Paints a soft round dot on all planes.
@@ -100,11 +92,7 @@ impl YUVSource for Frame {
     }
 
     fn strides(&self) -> (usize, usize, usize) {
-        (
-            self.planes[0].width,
-            self.planes[1].width,
-            self.planes[2].width,
-        )
+        (self.planes[0].width, self.planes[1].width, self.planes[2].width)
     }
 
     fn y(&self) -> &[u8] {

@@ -63,8 +63,7 @@ impl Chunk {
         position["min"] = json!(min);
         position["max"] = json!(max);
         let normal = self.floats(&surface.normals, "VEC3");
-        let mut attributes =
-            json!({"POSITION": self.accessor(position), "NORMAL": self.accessor(normal)});
+        let mut attributes = json!({"POSITION": self.accessor(position), "NORMAL": self.accessor(normal)});
         if !surface.texture.is_empty() {
             let texture = self.floats(&surface.texture, "VEC2");
             attributes["TEXCOORD_0"] = json!(self.accessor(texture));
@@ -78,10 +77,7 @@ impl Chunk {
 
     /// Lays down vectors of numbers and describes them; the caller may add to the description.
     fn floats<const N: usize>(&mut self, vectors: &[[f32; N]], kind: &str) -> Value {
-        let bytes = vectors
-            .iter()
-            .flatten()
-            .flat_map(|number| number.to_le_bytes());
+        let bytes = vectors.iter().flatten().flat_map(|number| number.to_le_bytes());
         let view = self.view(bytes, Some(ARRAY_BUFFER));
         json!({"bufferView": view, "componentType": FLOAT, "count": vectors.len(), "type": kind})
     }
@@ -96,8 +92,7 @@ impl Chunk {
         pad(&mut self.bytes, 0);
         let offset = self.bytes.len();
         self.bytes.extend(bytes);
-        let mut view =
-            json!({"buffer": 0, "byteOffset": offset, "byteLength": self.bytes.len() - offset});
+        let mut view = json!({"buffer": 0, "byteOffset": offset, "byteLength": self.bytes.len() - offset});
         if let Some(target) = target {
             view["target"] = json!(target);
         }
@@ -130,7 +125,6 @@ fn pad(bytes: &mut Vec<u8>, with: u8) {
 
 /// An opaque sRGB colour as glTF's linear one.
 fn linear(colour: [u8; 3]) -> [f32; 4] {
-    let [red, green, blue] =
-        colour.map(|value| ((f32::from(value) / 255.0 + 0.055) / 1.055).powf(2.4));
+    let [red, green, blue] = colour.map(|value| ((f32::from(value) / 255.0 + 0.055) / 1.055).powf(2.4));
     [red, green, blue, 1.0]
 }

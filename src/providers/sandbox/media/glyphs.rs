@@ -66,15 +66,11 @@ impl Glyph {
     /// A letter's glyph; a letter of no alphabet is a box.
     pub fn of(letter: char) -> Self {
         let mut rows = [[false; CELL_WIDTH]; CELL_HEIGHT];
-        let found = ALPHABETS
-            .iter()
-            .find(|(mapping, _)| mapping.contains(letter));
+        let found = ALPHABETS.iter().find(|(mapping, _)| mapping.contains(letter));
         for (y, row) in rows.iter_mut().enumerate() {
             for (x, pixel) in row.iter_mut().enumerate() {
-                *pixel = found.map_or_else(
-                    || tofu(x, y),
-                    |(mapping, font)| pixel_of(font, mapping.index(letter), x, y),
-                );
+                *pixel =
+                    found.map_or_else(|| tofu(x, y), |(mapping, font)| pixel_of(font, mapping.index(letter), x, y));
             }
         }
         Self(rows)
@@ -90,16 +86,8 @@ impl Glyph {
             return 0.0;
         }
         let (column, row) = (floor(x), floor(y));
-        let upper = mix(
-            self.pixel(column, row),
-            self.pixel(column + 1, row),
-            x.fract(),
-        );
-        let lower = mix(
-            self.pixel(column, row + 1),
-            self.pixel(column + 1, row + 1),
-            x.fract(),
-        );
+        let upper = mix(self.pixel(column, row), self.pixel(column + 1, row), x.fract());
+        let lower = mix(self.pixel(column, row + 1), self.pixel(column + 1, row + 1), x.fract());
         mix(upper, lower, y.fract())
     }
 
@@ -126,10 +114,7 @@ fn without_width(letter: char) -> bool {
 
 fn pixel_of(font: &MonoFont<'_>, index: usize, x: usize, y: usize) -> bool {
     let columns = usize::try_from(font.image.size().width).unwrap_or_default() / CELL_WIDTH;
-    let (x, y) = (
-        (index % columns) * CELL_WIDTH + x,
-        (index / columns) * CELL_HEIGHT + y,
-    );
+    let (x, y) = ((index % columns) * CELL_WIDTH + x, (index / columns) * CELL_HEIGHT + y);
     let (Ok(x), Ok(y)) = (i32::try_from(x), i32::try_from(y)) else {
         return false;
     };
@@ -148,12 +133,7 @@ mod tests {
     use super::*;
 
     fn dots(letter: char) -> usize {
-        Glyph::of(letter)
-            .0
-            .iter()
-            .flatten()
-            .filter(|pixel| **pixel)
-            .count()
+        Glyph::of(letter).0.iter().flatten().filter(|pixel| **pixel).count()
     }
 
     fn is_box(letter: char) -> bool {
@@ -175,10 +155,7 @@ mod tests {
     fn every_kana_becomes_letters_that_can_be_drawn() {
         for letter in ('\u{3041}'..='\u{3096}').chain('\u{30a1}'..='\u{30f6}') {
             let written = plain(&letter.to_string());
-            assert!(
-                !written.is_empty() && written.chars().all(|letter| !is_box(letter)),
-                "{letter}: {written}"
-            );
+            assert!(!written.is_empty() && written.chars().all(|letter| !is_box(letter)), "{letter}: {written}");
         }
         assert_eq!(plain("サトシ・がんばる"), "ｻﾄｼ·ｶﾞﾝﾊﾞﾙ");
     }

@@ -23,10 +23,7 @@ impl Relief {
     /// Raises the relief of a picture. It lies around the origin and faces +Z; its longer side measures one metre.
     pub fn of(picture: &Picture) -> Self {
         let grid = Grid::over(picture);
-        Self {
-            face: grid.face(),
-            body: grid.body(),
-        }
+        Self { face: grid.face(), body: grid.body() }
     }
 }
 
@@ -59,10 +56,7 @@ impl Grid {
             depth: BODY * side,
             heights: Vec::new(),
         };
-        grid.heights = grid
-            .corners()
-            .map(|corner| grid.mean_around(corner, &brightness) * RELIEF * side)
-            .collect();
+        grid.heights = grid.corners().map(|corner| grid.mean_around(corner, &brightness) * RELIEF * side).collect();
         grid
     }
 
@@ -90,10 +84,7 @@ impl Grid {
     }
 
     fn corner_height(&self, column: u16, row: u16) -> f32 {
-        self.heights
-            .get(usize::from(self.index(column, row)))
-            .copied()
-            .unwrap_or_default()
+        self.heights.get(usize::from(self.index(column, row))).copied().unwrap_or_default()
     }
 
     /// The corner at height `z`; rows run downwards in the picture and upwards in space.
@@ -108,21 +99,15 @@ impl Grid {
     fn face(&self) -> Surface {
         let mut face = Surface::default();
         for (column, row) in self.corners() {
-            face.positions
-                .push(self.position(column, row, self.corner_height(column, row)));
+            face.positions.push(self.position(column, row, self.corner_height(column, row)));
             face.normals.push(self.normal(column, row));
-            face.texture.push([
-                f32::from(column) / f32::from(self.columns),
-                f32::from(row) / f32::from(self.rows),
-            ]);
+            face.texture.push([f32::from(column) / f32::from(self.columns), f32::from(row) / f32::from(self.rows)]);
         }
         for row in 0..self.rows {
             for column in 0..self.columns {
                 let (left, right) = (self.index(column, row), self.index(column + 1, row));
-                let (below_left, below_right) =
-                    (self.index(column, row + 1), self.index(column + 1, row + 1));
-                face.indices
-                    .extend([left, below_left, right, right, below_left, below_right]);
+                let (below_left, below_right) = (self.index(column, row + 1), self.index(column + 1, row + 1));
+                face.indices.extend([left, below_left, right, right, below_left, below_right]);
             }
         }
         face
@@ -135,8 +120,7 @@ impl Grid {
         let run = f32::from(right - left) / f32::from(self.columns) * self.width;
         let rise = f32::from(below - above) / f32::from(self.rows) * self.height;
         let slope_x = (self.corner_height(right, row) - self.corner_height(left, row)) / run;
-        let slope_y =
-            (self.corner_height(column, above) - self.corner_height(column, below)) / rise;
+        let slope_y = (self.corner_height(column, above) - self.corner_height(column, below)) / rise;
         let length = (slope_x * slope_x + slope_y * slope_y + 1.0).sqrt();
         [-slope_x / length, -slope_y / length, 1.0 / length]
     }
@@ -147,14 +131,10 @@ impl Grid {
         for (normal, rim) in self.rims() {
             for pair in rim.windows(2) {
                 let [from, to] = [pair[0], pair[1]];
-                let high =
-                    |(column, row)| self.position(column, row, self.corner_height(column, row));
+                let high = |(column, row)| self.position(column, row, self.corner_height(column, row));
                 let low = |(column, row)| self.position(column, row, -self.depth);
                 body.quad([low(from), low(to), high(to), high(from)], normal);
-                body.triangle(
-                    [low(to), low(from), [0.0, 0.0, -self.depth]],
-                    [0.0, 0.0, -1.0],
-                );
+                body.triangle([low(to), low(from), [0.0, 0.0, -self.depth]], [0.0, 0.0, -1.0]);
             }
         }
         body
@@ -164,18 +144,9 @@ impl Grid {
     fn rims(&self) -> [(Vector, Vec<(u16, u16)>); 4] {
         let (columns, rows) = (self.columns, self.rows);
         [
-            (
-                [0.0, -1.0, 0.0],
-                (0..=columns).map(|column| (column, rows)).collect(),
-            ),
-            (
-                [1.0, 0.0, 0.0],
-                (0..=rows).rev().map(|row| (columns, row)).collect(),
-            ),
-            (
-                [0.0, 1.0, 0.0],
-                (0..=columns).rev().map(|column| (column, 0)).collect(),
-            ),
+            ([0.0, -1.0, 0.0], (0..=columns).map(|column| (column, rows)).collect()),
+            ([1.0, 0.0, 0.0], (0..=rows).rev().map(|row| (columns, row)).collect()),
+            ([0.0, 1.0, 0.0], (0..=columns).rev().map(|column| (column, 0)).collect()),
             ([-1.0, 0.0, 0.0], (0..=rows).map(|row| (0, row)).collect()),
         ]
     }
@@ -192,9 +163,8 @@ mod tests {
 
     /// A relief of a picture whose right part is bright.
     fn relief(width: u32, height: u32) -> Relief {
-        let picture = image::GrayImage::from_fn(width, height, |x, y| {
-            Luma([if x > width / 2 { 240 } else { (y % 7) as u8 }])
-        });
+        let picture =
+            image::GrayImage::from_fn(width, height, |x, y| Luma([if x > width / 2 { 240 } else { (y % 7) as u8 }]));
         let mut file = Cursor::new(Vec::new());
         picture.write_to(&mut file, ImageFormat::Png).unwrap();
         Relief::of(&Picture::decode(file.get_ref()).unwrap())
@@ -202,14 +172,8 @@ mod tests {
 
     fn triangles(relief: &Relief) -> Vec<[Vector; 3]> {
         let of = |surface: &Surface| {
-            let corners = |triangle: &[u16]| {
-                [0, 1, 2].map(|corner| surface.positions[usize::from(triangle[corner])])
-            };
-            surface
-                .indices
-                .chunks_exact(3)
-                .map(corners)
-                .collect::<Vec<_>>()
+            let corners = |triangle: &[u16]| [0, 1, 2].map(|corner| surface.positions[usize::from(triangle[corner])]);
+            surface.indices.chunks_exact(3).map(corners).collect::<Vec<_>>()
         };
         [of(&relief.face), of(&relief.body)].concat()
     }
@@ -225,11 +189,7 @@ mod tests {
                 }
             }
             for ([from, to], count) in &edges {
-                assert_eq!(
-                    (*count, edges.get(&[*to, *from])),
-                    (1, Some(&1)),
-                    "{width} x {height}"
-                );
+                assert_eq!((*count, edges.get(&[*to, *from])), (1, Some(&1)), "{width} x {height}");
             }
         }
     }
@@ -237,15 +197,11 @@ mod tests {
     #[test]
     fn its_volume_is_positive_and_its_normals_agree_with_its_triangles() {
         let relief = relief(300, 200);
-        let volume: f32 = triangles(&relief)
-            .iter()
-            .map(|[a, b, c]| dot(*a, cross(*b, *c)) / 6.0)
-            .sum();
+        let volume: f32 = triangles(&relief).iter().map(|[a, b, c]| dot(*a, cross(*b, *c)) / 6.0).sum();
         assert!(volume > 0.0);
         for surface in [&relief.face, &relief.body] {
             for triangle in surface.indices.chunks_exact(3) {
-                let [a, b, c] =
-                    [0, 1, 2].map(|corner| surface.positions[usize::from(triangle[corner])]);
+                let [a, b, c] = [0, 1, 2].map(|corner| surface.positions[usize::from(triangle[corner])]);
                 let normal = surface.normals[usize::from(triangle[0])];
                 assert!(dot(cross(minus(b, a), minus(c, a)), normal) > 0.0);
                 assert!((dot(normal, normal) - 1.0).abs() < 1e-5);
@@ -260,11 +216,8 @@ mod tests {
         assert!((max[0] - min[0] - 1.0).abs() < 1e-6);
         assert!((max[1] - min[1] - 2.0 / 3.0).abs() < 1e-6);
         let height = |right: bool| {
-            let side = relief
-                .face
-                .positions
-                .iter()
-                .filter(|position| (position[0] > 0.1) == right && position[0].abs() > 0.1);
+            let side =
+                relief.face.positions.iter().filter(|position| (position[0] > 0.1) == right && position[0].abs() > 0.1);
             side.map(|position| position[2]).fold(f32::MIN, f32::max)
         };
         assert!(height(true) > height(false) * 5.0);
@@ -276,11 +229,7 @@ mod tests {
     }
 
     fn cross(a: Vector, b: Vector) -> Vector {
-        [
-            a[1] * b[2] - a[2] * b[1],
-            a[2] * b[0] - a[0] * b[2],
-            a[0] * b[1] - a[1] * b[0],
-        ]
+        [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
     }
 
     fn dot(a: Vector, b: Vector) -> f32 {

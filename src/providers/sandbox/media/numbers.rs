@@ -18,30 +18,19 @@ pub const fn place(index: usize) -> f32 {
 }
 
 /// The whole number at or below a non-negative one; negative ones and NaN become zero.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates, as wanted"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as wanted")]
 pub fn floor(value: f32) -> usize {
     value as usize
 }
 
 /// A whole number near zero, saturating.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the cast saturates, as wanted"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the cast saturates, as wanted")]
 pub fn whole(value: f32) -> i16 {
     (value + 0.5_f32.copysign(value)) as i16
 }
 
 /// The nearest byte, saturating.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "the cast saturates, as wanted"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as wanted")]
 pub fn byte(value: f32) -> u8 {
     (value + 0.5) as u8
 }

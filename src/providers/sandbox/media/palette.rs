@@ -128,20 +128,9 @@ const MOODS: [Palette; 9] = [
     ),
 ];
 
-const fn mood(
-    sky: [u32; 4],
-    lights: [u32; 2],
-    land: [u32; 2],
-    heaven: Heaven,
-    air: [Air; 2],
-) -> Palette {
+const fn mood(sky: [u32; 4], lights: [u32; 2], land: [u32; 2], heaven: Heaven, air: [Air; 2]) -> Palette {
     Palette {
-        sky: [
-            Colour::hex(sky[0]),
-            Colour::hex(sky[1]),
-            Colour::hex(sky[2]),
-            Colour::hex(sky[3]),
-        ],
+        sky: [Colour::hex(sky[0]), Colour::hex(sky[1]), Colour::hex(sky[2]), Colour::hex(sky[3])],
         orb: Colour::hex(lights[0]),
         glow: Colour::hex(lights[1]),
         far: Colour::hex(land[0]),

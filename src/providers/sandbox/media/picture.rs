@@ -5,8 +5,7 @@ use std::io::Cursor;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
 use image::{
-    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, Rgba,
-    RgbaImage, imageops,
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage, Rgba, RgbaImage, imageops,
 };
 
 use super::MediaError;
@@ -48,10 +47,7 @@ impl Picture {
         let (width, height) = decoder.dimensions();
         let pixels = u64::from(width) * u64::from(height);
         if pixels > MAX_PIXELS {
-            return Err(MediaError::TooManyPixels {
-                pixels,
-                max: MAX_PIXELS,
-            });
+            return Err(MediaError::TooManyPixels { pixels, max: MAX_PIXELS });
         }
         // `into_decoder` holds only the decoder's own buffers against the limit, not the picture's.
         limits.reserve(decoder.total_bytes())?;
@@ -118,9 +114,7 @@ impl Picture {
             image::Rgb(rgb)
         };
         Self {
-            texture: RgbImage::from_fn(picture.width(), picture.height(), |x, y| {
-                over(*picture.get_pixel(x, y))
-            }),
+            texture: RgbImage::from_fn(picture.width(), picture.height(), |x, y| over(*picture.get_pixel(x, y))),
             opacity: picture.pixels().map(|pixel| pixel.0[3]).collect(),
         }
     }
@@ -129,10 +123,7 @@ impl Picture {
     fn luma(&self, x: u32, y: u32) -> u64 {
         let image::Rgb([red, green, blue]) = *self.texture.get_pixel(x, y);
         let index = u64::from(y) * u64::from(self.texture.width()) + u64::from(x);
-        let opacity = usize::try_from(index)
-            .ok()
-            .and_then(|index| self.opacity.get(index))
-            .copied();
+        let opacity = usize::try_from(index).ok().and_then(|index| self.opacity.get(index)).copied();
         let luma = (54 * u64::from(red) + 183 * u64::from(green) + 19 * u64::from(blue)) / 256;
         luma * u64::from(opacity.unwrap_or(u8::MAX)) / 255
     }
@@ -150,9 +141,7 @@ fn accepted_format(file: &[u8]) -> Result<ImageFormat, ImageError> {
 
     match image::guess_format(file)? {
         format @ (ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP) => Ok(format),
-        other => Err(ImageError::Unsupported(UnsupportedError::from(
-            ImageFormatHint::Exact(other),
-        ))),
+        other => Err(ImageError::Unsupported(UnsupportedError::from(ImageFormatHint::Exact(other)))),
     }
 }
 
@@ -179,12 +168,8 @@ fn scaled_down(picture: DynamicImage) -> DynamicImage {
     }
     let scaled = |side: u32| ((side * MAX_TEXTURE_SIDE + longest / 2) / longest).max(1);
     match picture {
-        DynamicImage::ImageRgb8(rgb) => {
-            imageops::thumbnail(&rgb, scaled(width), scaled(height)).into()
-        }
-        DynamicImage::ImageRgba8(rgba) => {
-            imageops::thumbnail(&rgba, scaled(width), scaled(height)).into()
-        }
+        DynamicImage::ImageRgb8(rgb) => imageops::thumbnail(&rgb, scaled(width), scaled(height)).into(),
+        DynamicImage::ImageRgba8(rgba) => imageops::thumbnail(&rgba, scaled(width), scaled(height)).into(),
         other => other.thumbnail_exact(scaled(width), scaled(height)),
     }
 }
@@ -205,9 +190,7 @@ mod tests {
 
     #[test]
     fn transparent_parts_are_plaster_and_lie_low() {
-        let picture = decoded(RgbaImage::from_fn(4, 2, |x, _| {
-            Rgba([255, 255, 255, if x < 2 { 0 } else { 255 }])
-        }));
+        let picture = decoded(RgbaImage::from_fn(4, 2, |x, _| Rgba([255, 255, 255, if x < 2 { 0 } else { 255 }])));
         assert_eq!(picture.texture.get_pixel(0, 0).0, PLASTER);
         assert_eq!(picture.texture.get_pixel(3, 0).0, [255, 255, 255]);
         let heights = picture.brightness(2, 1);
@@ -241,29 +224,18 @@ mod tests {
     #[test]
     fn pictures_beyond_the_limits_are_refused_before_they_are_decoded() {
         let wide = encoded(image::GrayImage::new(8_193, 1), ImageFormat::Png);
-        assert!(matches!(
-            Picture::decode(&wide),
-            Err(MediaError::Picture(ImageError::Limits(_)))
-        ));
+        assert!(matches!(Picture::decode(&wide), Err(MediaError::Picture(ImageError::Limits(_)))));
         // Only the declared size counts: the pixels that would follow are missing.
         let mut many = encoded(image::GrayImage::new(1, 1), ImageFormat::Png);
         many[16..24].copy_from_slice(&[0, 0, 0x1f, 0x40, 0, 0, 0x1f, 0x40]);
         let crc = crc32(&many[12..29]);
         many[29..33].copy_from_slice(&crc.to_be_bytes());
-        assert!(matches!(
-            Picture::decode(&many),
-            Err(MediaError::TooManyPixels {
-                pixels: 64_000_000,
-                ..
-            })
-        ));
+        assert!(matches!(Picture::decode(&many), Err(MediaError::TooManyPixels { pixels: 64_000_000, .. })));
     }
 
     fn crc32(bytes: &[u8]) -> u32 {
         !bytes.iter().fold(u32::MAX, |crc, byte| {
-            (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-                (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())
-            })
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
         })
     }
 }

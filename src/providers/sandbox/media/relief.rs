@@ -50,10 +50,7 @@ mod tests {
         let view = &root.buffer_views[accessor.buffer_view.unwrap().value()];
         let start = usize::try_from(view.byte_offset.unwrap().0).unwrap();
         let end = start + usize::try_from(view.byte_length.0).unwrap();
-        binary[start..end]
-            .chunks_exact(4)
-            .map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap()))
-            .collect()
+        binary[start..end].chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
     }
 
     fn encoded(image: impl Into<DynamicImage>, format: ImageFormat) -> Vec<u8> {
@@ -64,13 +61,7 @@ mod tests {
 
     /// Left half red and dark, right half yellow and bright.
     fn two_halves(width: u32, height: u32) -> RgbImage {
-        RgbImage::from_fn(width, height, |x, _| {
-            if x < width / 2 {
-                Rgb([180, 20, 20])
-            } else {
-                Rgb([250, 230, 40])
-            }
-        })
+        RgbImage::from_fn(width, height, |x, _| if x < width / 2 { Rgb([180, 20, 20]) } else { Rgb([250, 230, 40]) })
     }
 
     #[test]
@@ -121,9 +112,7 @@ mod tests {
         let view = &root.buffer_views[root.images[0].buffer_view.unwrap().value()];
         let start = usize::try_from(view.byte_offset.unwrap().0).unwrap();
         let end = start + usize::try_from(view.byte_length.0).unwrap();
-        let texture = image::load_from_memory(&binary[start..end])
-            .unwrap()
-            .into_rgb8();
+        let texture = image::load_from_memory(&binary[start..end]).unwrap().into_rgb8();
         assert_eq!(texture.dimensions(), (64, 64));
         for (x, expected) in [(5, [180, 20, 20]), (58, [250, 230, 40])] {
             for (found, expected) in texture.get_pixel(x, 20).0.iter().zip(expected) {

@@ -47,9 +47,7 @@ pub struct Stand {
 impl Ridge {
     /// A ridge of some form.
     pub fn new(form: Form, stand: &Stand, dice: &mut Dice) -> Self {
-        let crest = profile(form, dice)
-            .into_iter()
-            .map(|height| mix(stand.low, stand.high, height));
+        let crest = profile(form, dice).into_iter().map(|height| mix(stand.low, stand.high, height));
         Self {
             crest: crest.collect(),
             top: stand.top,
@@ -65,20 +63,14 @@ impl Ridge {
         // Rows in 64ths: products with a difference of samples still fit 16 bits, which lets the inner loop run on
         // whole vectors.
         let edges: Vec<i16> = (0..plane.width)
-            .map(|column| {
-                whole(self.crest_at(plane.centre(column) + pan * self.speed) / step * 64.0)
-            })
+            .map(|column| whole(self.crest_at(plane.centre(column) + pan * self.speed) / step * 64.0))
             .collect();
         let highest = edges.iter().min().copied().unwrap_or_default();
         let lowest = edges.iter().max().copied().unwrap_or_default();
         let start = usize::try_from(highest / 64).unwrap_or_default();
         let crest_row = f32::from(highest) / 64.0 * step;
         for row in start..plane.height {
-            let depth = smooth_step(
-                crest_row,
-                self.foot_row.max(crest_row + 1.0),
-                plane.centre(row),
-            );
+            let depth = smooth_step(crest_row, self.foot_row.max(crest_row + 1.0), plane.centre(row));
             let value = self.top.mix(self.foot, depth).byte_on(plane.channel);
             let bottom = i16::try_from((row + 1) * 64).unwrap_or(i16::MAX);
             if bottom - 64 >= lowest {
@@ -93,11 +85,7 @@ impl Ridge {
     fn crest_at(&self, column: f32) -> f32 {
         let at = column.rem_euclid(place(RING));
         let index = floor(at) % RING;
-        mix(
-            self.crest[index],
-            self.crest[(index + 1) % RING],
-            at.fract(),
-        )
+        mix(self.crest[index], self.crest[(index + 1) % RING], at.fract())
     }
 }
 
@@ -121,37 +109,18 @@ fn profile(form: Form, dice: &mut Dice) -> Vec<f32> {
     let mut octave = |waves: usize| dice.curve(waves, RING);
     match form {
         Form::Peaks => {
-            let curves = [
-                (octave(15), 0.52),
-                (octave(34), 0.27),
-                (octave(81), 0.13),
-                (octave(190), 0.08),
-            ];
+            let curves = [(octave(15), 0.52), (octave(34), 0.27), (octave(81), 0.13), (octave(190), 0.08)];
             (0..RING)
-                .map(|at| {
-                    curves
-                        .iter()
-                        .map(|(curve, weight)| (1.0 - (2.0 * curve[at] - 1.0).abs()) * weight)
-                        .sum()
-                })
+                .map(|at| curves.iter().map(|(curve, weight)| (1.0 - (2.0 * curve[at] - 1.0).abs()) * weight).sum())
                 .collect()
         }
         Form::Hills => {
             let curves = [(octave(13), 0.66), (octave(31), 0.26), (octave(120), 0.08)];
-            (0..RING)
-                .map(|at| {
-                    curves
-                        .iter()
-                        .map(|(curve, weight)| curve[at] * weight)
-                        .sum()
-                })
-                .collect()
+            (0..RING).map(|at| curves.iter().map(|(curve, weight)| curve[at] * weight).sum()).collect()
         }
         Form::Dunes => {
             let (broad, shape) = (octave(9), octave(23));
-            (0..RING)
-                .map(|at| 0.45 * broad[at] + 0.55 * (1.0 - (1.0 - shape[at]).sqrt()).powf(0.8))
-                .collect()
+            (0..RING).map(|at| 0.45 * broad[at] + 0.55 * (1.0 - (1.0 - shape[at]).sqrt()).powf(0.8)).collect()
         }
         Form::Firs => forest(octave(10), dice),
     }
@@ -163,11 +132,7 @@ fn forest(hill: Vec<f32>, dice: &mut Dice) -> Vec<f32> {
     let ground = heights.clone();
     let mut at = 0.0;
     while at < place(RING) {
-        let tall = if dice.chance(0.3) {
-            dice.between(0.34, 0.58)
-        } else {
-            dice.between(0.12, 0.34)
-        };
+        let tall = if dice.chance(0.3) { dice.between(0.34, 0.58) } else { dice.between(0.12, 0.34) };
         let spread = 5.0 + tall * 22.0;
         let root = ground[floor(at).min(RING - 1)];
         for offset in 0..=floor(spread * 2.0) {
@@ -191,17 +156,7 @@ mod tests {
 
     fn ridge(form: Form) -> Ridge {
         let (top, foot) = (Colour::hex(0x10_2030), Colour::hex(0x40_5060));
-        Ridge::new(
-            form,
-            &Stand {
-                high: 100.0,
-                low: 200.0,
-                top,
-                foot,
-                speed: 1.0,
-            },
-            &mut Dice::of("land"),
-        )
+        Ridge::new(form, &Stand { high: 100.0, low: 200.0, top, foot, speed: 1.0 }, &mut Dice::of("land"))
     }
 
     #[test]
@@ -212,15 +167,8 @@ mod tests {
                 plane.samples.fill(255);
                 ridge(form).paint(plane, 0.0);
                 let (above, below) = (98 / plane.step, 202 / plane.step);
-                assert!(
-                    plane.row(above).iter().all(|sample| *sample == 255),
-                    "{form:?}"
-                );
-                assert!(
-                    (below..plane.height)
-                        .all(|row| plane.row(row).iter().all(|sample| *sample < 255)),
-                    "{form:?}"
-                );
+                assert!(plane.row(above).iter().all(|sample| *sample == 255), "{form:?}");
+                assert!((below..plane.height).all(|row| plane.row(row).iter().all(|sample| *sample < 255)), "{form:?}");
             }
         }
     }
@@ -230,12 +178,9 @@ mod tests {
         let (mut before, mut after) = (Frame::new(), Frame::new());
         ridge(Form::Peaks).paint(&mut before.planes[0], 0.0);
         ridge(Form::Peaks).paint(&mut after.planes[0], 24.0);
-        let edge = |plane: &Plane, column: usize| {
-            (0..plane.height).find(|row| plane.samples[row * plane.width + column] > 0)
-        };
-        let moved = (0..600).filter(|column| {
-            edge(&before.planes[0], column + 24) == edge(&after.planes[0], *column)
-        });
+        let edge =
+            |plane: &Plane, column: usize| (0..plane.height).find(|row| plane.samples[row * plane.width + column] > 0);
+        let moved = (0..600).filter(|column| edge(&before.planes[0], column + 24) == edge(&after.planes[0], *column));
         assert_eq!(moved.count(), 600);
     }
 }

@@ -48,10 +48,7 @@ struct Clouds {
 impl Sky {
     /// The sky of a palette, above the row `horizon`.
     pub fn new(palette: &Palette, horizon: f32, dice: &mut Dice) -> Self {
-        let orb = (
-            dice.between(0.2, 0.8) * place(WIDTH),
-            dice.between(0.25, 0.62) * horizon,
-        );
+        let orb = (dice.between(0.2, 0.8) * place(WIDTH), dice.between(0.25, 0.62) * horizon);
         let radius = dice.between(17.0, 30.0);
         let mut backdrop = gradient(palette, horizon);
         glow(&mut backdrop, orb, radius, palette);
@@ -89,9 +86,7 @@ fn gradient(palette: &Palette, horizon: f32) -> Frame {
         for row in 0..plane.height {
             let at = (plane.centre(row) / horizon).min(1.0) * 3.0;
             let band = floor(at).min(2);
-            let colour = palette.sky[band]
-                .mix(palette.sky[band + 1], at - place(band))
-                .on(plane.channel);
+            let colour = palette.sky[band].mix(palette.sky[band + 1], at - place(band)).on(plane.channel);
             for (column, sample) in plane.row(row).iter_mut().enumerate() {
                 *sample = byte(colour + [-0.3, 0.2, 0.3, -0.2][(column + 2 * row) % 4]);
             }
@@ -107,15 +102,10 @@ fn glow(frame: &mut Frame, centre: (f32, f32), radius: f32, palette: &Palette) {
             let down = plane.centre(row) - centre.1;
             for column in 0..plane.width {
                 let distance = (plane.centre(column) - centre.0).hypot(down);
-                let halo =
-                    0.62 * (-distance / (radius * 2.6)).exp() + 0.16 * (-distance / 210.0).exp();
+                let halo = 0.62 * (-distance / (radius * 2.6)).exp() + 0.16 * (-distance / 210.0).exp();
                 let disc = smooth_step(radius + 0.9, radius - 0.9, distance);
                 let index = row * plane.width + column;
-                let lit = mix(
-                    f32::from(plane.samples[index]),
-                    palette.glow.on(plane.channel),
-                    halo,
-                );
+                let lit = mix(f32::from(plane.samples[index]), palette.glow.on(plane.channel), halo);
                 plane.samples[index] = byte(mix(lit, palette.orb.on(plane.channel), disc));
             }
         }
@@ -137,12 +127,7 @@ impl Star {
     fn paint(&self, frame: &mut Frame, seconds: f32, pan: f32) {
         let twinkle = 0.72 + 0.28 * (seconds * (1.0 + self.phase) + self.phase * 7.0).sin();
         let x = (self.x - pan * 0.03).rem_euclid(place(WIDTH));
-        frame.dot(
-            (x, self.y),
-            self.radius,
-            Colour::hex(0xf4_f7ff),
-            self.light * twinkle,
-        );
+        frame.dot((x, self.y), self.radius, Colour::hex(0xf4_f7ff), self.light * twinkle);
     }
 }
 
@@ -150,11 +135,7 @@ impl Curtains {
     fn new(colour: Colour, dice: &mut Dice) -> Self {
         let fold = |dice: &mut Dice| {
             let (broad, fine) = (dice.curve(9, RING), dice.curve(58, RING));
-            broad
-                .iter()
-                .zip(fine)
-                .map(|(broad, fine)| smooth_step(0.35, 0.95, *broad) * (0.45 + 0.55 * fine))
-                .collect()
+            broad.iter().zip(fine).map(|(broad, fine)| smooth_step(0.35, 0.95, *broad) * (0.45 + 0.55 * fine)).collect()
         };
         let fall = |row| {
             let at = place(row) / place(CURTAIN);
@@ -162,29 +143,16 @@ impl Curtains {
         };
         let gap = || std::iter::repeat_n(0, SWAY);
         let fall = gap().chain((0..CURTAIN).map(fall)).chain(gap());
-        Self {
-            colour,
-            folds: [fold(dice), fold(dice)],
-            fall: fall.collect(),
-        }
+        Self { colour, folds: [fold(dice), fold(dice)], fall: fall.collect() }
     }
 
     fn paint(&self, plane: &mut Plane, seconds: f32, pan: f32) {
-        let drifts = [
-            seconds * 14.0 + pan * 0.06,
-            700.0 - seconds * 9.0 + pan * 0.06,
-        ];
+        let drifts = [seconds * 14.0 + pan * 0.06, 700.0 - seconds * 9.0 + pan * 0.06];
         let lights: Vec<(i16, usize)> = (0..plane.width)
             .map(|column| {
                 let x = plane.centre(column);
-                let light = self
-                    .folds
-                    .iter()
-                    .zip(drifts)
-                    .map(|(fold, drift)| along(fold, x + drift))
-                    .sum::<f32>();
-                let sway = 12.0 * (x / 120.0 + seconds * 0.5).sin()
-                    + 6.0 * (x / 47.0 - seconds * 0.8).sin();
+                let light = self.folds.iter().zip(drifts).map(|(fold, drift)| along(fold, x + drift)).sum::<f32>();
+                let sway = 12.0 * (x / 120.0 + seconds * 0.5).sin() + 6.0 * (x / 47.0 - seconds * 0.8).sin();
                 (whole(light.min(1.0) * 128.0), floor(20.0 - sway))
             })
             .collect();
@@ -208,11 +176,7 @@ impl Clouds {
             let (upper, share) = (floor(tier).min(7), tier.fract());
             let edge = smooth_step(0.0, 0.3, at) * smooth_step(1.0, 0.6, at);
             let wisp = |column: usize| {
-                mix(
-                    tiers[upper][column],
-                    tiers[upper + 1][column],
-                    share * share * (3.0 - 2.0 * share),
-                )
+                mix(tiers[upper][column], tiers[upper + 1][column], share * share * (3.0 - 2.0 * share))
             };
             // A frame's width more than the ring, so that painting never wraps.
             (0..=RING + WIDTH)
@@ -245,17 +209,8 @@ impl Clouds {
 
 /// One streak of cloud around the ring.
 fn wisps(dice: &mut Dice) -> Vec<f32> {
-    let curves = [(11, 0.55), (29, 0.28), (75, 0.17)]
-        .map(|(waves, weight)| (dice.curve(waves, RING), weight));
-    (0..RING)
-        .map(|column| {
-            curves
-                .iter()
-                .map(|(curve, weight)| curve[column] * weight)
-                .sum::<f32>()
-                * 1.25
-        })
-        .collect()
+    let curves = [(11, 0.55), (29, 0.28), (75, 0.17)].map(|(waves, weight)| (dice.curve(waves, RING), weight));
+    (0..RING).map(|column| curves.iter().map(|(curve, weight)| curve[column] * weight).sum::<f32>() * 1.25).collect()
 }
 
 /// The value of a ring between two of its points.

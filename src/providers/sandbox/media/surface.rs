@@ -20,9 +20,7 @@ impl Surface {
     /// Adds four corners, counter-clockwise as seen from outside, as two triangles.
     pub fn quad(&mut self, [a, b, c, d]: [Vector; 4], normal: Vector) {
         let corners = [a, b, c, d].map(|position| self.corner(position, normal));
-        self.indices.extend([
-            corners[0], corners[1], corners[2], corners[0], corners[2], corners[3],
-        ]);
+        self.indices.extend([corners[0], corners[1], corners[2], corners[0], corners[2], corners[3]]);
     }
 
     /// Adds three corners, counter-clockwise as seen from outside.

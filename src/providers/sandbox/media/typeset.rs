@@ -71,18 +71,10 @@ mod tests {
         assert!(scale < 1.1);
         assert_eq!(lines.len(), 5);
         assert!(lines[4].ends_with("..."), "{lines:?}");
+        assert!(lines.iter().all(|line| line.chars().count() <= 58), "{lines:?}");
         assert!(
-            lines.iter().all(|line| line.chars().count() <= 58),
-            "{lines:?}"
-        );
-        assert!(
-            "seven words make up one short sentence".contains(
-                lines[4]
-                    .trim_end_matches('.')
-                    .split(' ')
-                    .next_back()
-                    .unwrap()
-            )
+            "seven words make up one short sentence"
+                .contains(lines[4].trim_end_matches('.').split(' ').next_back().unwrap())
         );
     }
 

@@ -31,20 +31,14 @@ pub struct Clip<'a> {
 /// the codec fails.
 pub fn render_video(clip: &Clip<'_>) -> Result<Vec<u8>, MediaError> {
     if !(1..=MAX_SECONDS).contains(&clip.seconds) {
-        return Err(MediaError::Seconds {
-            seconds: clip.seconds,
-            max: MAX_SECONDS,
-        });
+        return Err(MediaError::Seconds { seconds: clip.seconds, max: MAX_SECONDS });
     }
     let scene = Scene::of(clip);
     let caption = Caption::of(clip.prompt);
     let mut film = Film::new()?;
     let mut frame = Frame::new();
     for number in 0..clip.seconds * FRAMES_PER_SECOND {
-        scene.paint(
-            &mut frame,
-            real(u64::from(number)) / real(u64::from(FRAMES_PER_SECOND)),
-        );
+        scene.paint(&mut frame, real(u64::from(number)) / real(u64::from(FRAMES_PER_SECOND)));
         caption.paint(&mut frame);
         film.add(&frame)?;
     }
@@ -63,12 +57,7 @@ mod tests {
     const SECONDS: u32 = 1;
 
     fn rendered(camera_fixed: bool) -> Vec<u8> {
-        render_video(&Clip {
-            prompt: PROMPT,
-            seconds: SECONDS,
-            camera_fixed,
-        })
-        .unwrap()
+        render_video(&Clip { prompt: PROMPT, seconds: SECONDS, camera_fixed }).unwrap()
     }
 
     fn number(bytes: &[u8]) -> u32 {
@@ -87,13 +76,7 @@ mod tests {
     }
 
     fn inside<'a>(bytes: &'a [u8], path: &[&[u8; 4]]) -> &'a [u8] {
-        path.iter().fold(bytes, |bytes, kind| {
-            boxes(bytes)
-                .iter()
-                .find(|(found, ..)| found == kind)
-                .unwrap()
-                .2
-        })
+        path.iter().fold(bytes, |bytes, kind| boxes(bytes).iter().find(|(found, ..)| found == kind).unwrap().2)
     }
 
     /// The brightness of every frame as a decoder shows it.
@@ -122,14 +105,7 @@ mod tests {
             if let Some(picture) = decoder.decode(&stream).unwrap() {
                 assert_eq!(picture.dimensions(), (WIDTH, HEIGHT));
                 let stride = picture.strides().0;
-                shown.push(
-                    picture
-                        .y()
-                        .chunks(stride)
-                        .take(HEIGHT)
-                        .flat_map(|row| row[..WIDTH].to_vec())
-                        .collect(),
-                );
+                shown.push(picture.y().chunks(stride).take(HEIGHT).flat_map(|row| row[..WIDTH].to_vec()).collect());
             }
             stream.clear();
         }
@@ -147,10 +123,7 @@ mod tests {
         assert_eq!(number(&media[16..]), SECONDS * number(&media[12..]));
         let table = inside(&file, &[b"moov", b"trak", b"mdia", b"minf", b"stbl"]);
         let times = inside(table, &[b"stts"]);
-        assert_eq!(
-            [4, 8, 12].map(|at| number(&times[at..])),
-            [1, SECONDS * 24, number(&media[12..]) / 24]
-        );
+        assert_eq!([4, 8, 12].map(|at| number(&times[at..])), [1, SECONDS * 24, number(&media[12..]) / 24]);
     }
 
     #[test]
@@ -164,12 +137,8 @@ mod tests {
         let land = 285 * WIDTH..300 * WIDTH;
         let moved = |camera_fixed| {
             let frames = frames(&rendered(camera_fixed));
-            let pairs = frames[0][land.clone()]
-                .iter()
-                .zip(&frames[23][land.clone()]);
-            pairs
-                .filter(|(before, after)| before.abs_diff(**after) > 12)
-                .count()
+            let pairs = frames[0][land.clone()].iter().zip(&frames[23][land.clone()]);
+            pairs.filter(|(before, after)| before.abs_diff(**after) > 12).count()
         };
         // Lanterns and the like pass in front of a fixed camera too.
         let (fixed, free) = (moved(true), moved(false));
@@ -178,14 +147,7 @@ mod tests {
 
     #[test]
     fn the_same_clip_gives_the_same_bytes_and_another_prompt_others() {
-        let clip = |prompt| {
-            render_video(&Clip {
-                prompt,
-                seconds: 1,
-                camera_fixed: true,
-            })
-            .unwrap()
-        };
+        let clip = |prompt| render_video(&Clip { prompt, seconds: 1, camera_fixed: true }).unwrap();
         assert_eq!(clip("one"), clip("one"));
         assert_ne!(clip("one"), clip("two"));
     }
@@ -193,15 +155,8 @@ mod tests {
     #[test]
     fn lengths_outside_of_a_minute_are_refused() {
         for seconds in [0, 61, u32::MAX] {
-            let clip = Clip {
-                prompt: PROMPT,
-                seconds,
-                camera_fixed: true,
-            };
-            assert!(matches!(
-                render_video(&clip),
-                Err(MediaError::Seconds { .. })
-            ));
+            let clip = Clip { prompt: PROMPT, seconds, camera_fixed: true };
+            assert!(matches!(render_video(&clip), Err(MediaError::Seconds { .. })));
         }
     }
 }

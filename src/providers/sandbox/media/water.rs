@@ -29,11 +29,7 @@ impl Water {
     /// Water below the row `shore`, an even number, in which everything is tinted.
     pub fn new(shore: usize, tint: Colour) -> Self {
         let sine = |step| i32::from(whole((place(step) / place(STEPS) * TAU).sin() * 1_024.0));
-        Self {
-            shore,
-            tint,
-            sine: (0..STEPS).map(sine).collect(),
-        }
+        Self { shore, tint, sine: (0..STEPS).map(sine).collect() }
     }
 
     /// Mirrors the rows above the shore, `seconds` into the clip, with the camera `pan` pixels along.
@@ -43,16 +39,7 @@ impl Water {
             let (mirrored, surface) = plane.samples.split_at_mut(self.shore / step * width);
             for (row, samples) in surface.chunks_exact_mut(width).enumerate() {
                 let depth = place(row * step);
-                self.ripple(
-                    samples,
-                    mirrored,
-                    &Line {
-                        step,
-                        depth,
-                        seconds,
-                        pan,
-                    },
-                );
+                self.ripple(samples, mirrored, &Line { step, depth, seconds, pan });
                 let share = 0.16 + 0.5 * depth / place(HEIGHT - self.shore);
                 tint(samples, self.tint.on(plane.channel), share);
             }
@@ -72,10 +59,7 @@ impl Water {
         let sway = self.sine_of(turns(phase * 1.7 + line.seconds * 0.23)) * (0.5 + near * 0.42);
         let sway = isize::from(whole(sway / step));
         // Whole numbers from here on: phases are 65,536ths of a turn, heights 65,536ths of a sample.
-        let (mut swell, mut chop) = (
-            turns(phase + along),
-            turns(phase * 0.7 - along * 2.3 + line.seconds * 0.4),
-        );
+        let (mut swell, mut chop) = (turns(phase + along), turns(phase * 0.7 - along * 2.3 + line.seconds * 0.4));
         let (swell_pace, chop_pace) = (turns(pace * step), turns(-2.3 * pace * step));
         let height = i32::from(whole((0.4 + near * 0.55) / step * 64.0));
         let base = i32::from(whole(line.depth / step * 64.0)) << 10;
@@ -92,11 +76,7 @@ impl Water {
 
     /// A line of light where the water meets the land; it breathes.
     fn glint(&self, plane: &mut Plane, seconds: f32) {
-        let light = if plane.channel == 0 {
-            mix(self.tint.on(0), 200.0, 0.5)
-        } else {
-            self.tint.on(plane.channel)
-        };
+        let light = if plane.channel == 0 { mix(self.tint.on(0), 200.0, 0.5) } else { self.tint.on(plane.channel) };
         let breath = 0.2 + 0.06 * self.sine_of(turns(seconds * 0.2));
         tint(plane.row(self.shore / plane.step), light, breath);
     }
