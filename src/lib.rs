@@ -1,4 +1,94 @@
-//! satforge: a gateway that sells AI generation by the call for bitcoin over Lightning.
+//! satforge: a gateway that sells AI generation by the call for bitcoin over Lightning (L402).
+//!
+//! One binary turns *validated request → payment → durable job → model provider → stored artifact → answer*. Lightning
+//! nodes, model APIs and storage are other people's software behind small traits, chosen by the configuration.
+//!
+//! # Bird's-eye view
+//!
+//! ```text
+//!             HTTP edge                    money                             work
+//! request ─► http::generate ─► catalog ─► paywall ──► jobs::redeem ─► jobs::worker ─► provider ─► artifacts
+//!             prove first,      JobSpec    402, or     insert, or      lease           submit      file,
+//!             raw bytes kept    + Quote    Verified    get by          execution       poll        flushed
+//!                                          Payment     payment hash    (one attempt)   fetch          │
+//!                                                         │                                           ▼
+//! response ◄─ http::hold ◄──────────────────────── jobs::waiters ◄──────────────────────────── store: job ended
+//!             silence, spaces,                     exactly those who                           delivered, or
+//!             JSON or 202                          wait for that job                           owed back
+//! ```
+//!
+//! Without a credential a request goes along the upper line as far as the paywall and comes back as `402`; nothing of
+//! it is kept. With a good one it is proven before its body is read, bound to the body's hash, and redeemed: no change of
+//! rules or prices, no limit and no health check stands between a payment and its job.
+//!
+//! # Modules, in reading order
+//!
+//! 1. [`domain`]: the vocabulary. No I/O; begin with [`domain::job`] and [`domain::payment`].
+//! 2. [`config`]: what was typed, what it means, and what is refused. The key ring.
+//! 3. [`clock`]: what time it is. [`shutdown`]: stopping in two stages.
+//! 4. [`catalog`]: what is sold. Bytes in; a job's specification and its price, or every problem at once, out.
+//! 5. [`lightning`]: who makes invoices. One trait; [`lightning::sandbox`] is an adapter like any other.
+//! 6. [`paywall`]: challenge out, [`paywall::VerifiedPayment`] in.
+//! 7. [`store`]: all SQL. Reads take a pool, writes one group-committing writer.
+//! 8. [`artifacts`]: large inputs, and results, as files.
+//! 9. [`providers`]: who does the work. One trait; [`providers::sandbox`] is an adapter like any other.
+//! 10. [`jobs`]: redemption, the claim loop, one attempt, who waits, what is deleted. The crash rules stand there.
+//! 11. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
+//! 12. [`telemetry`]: log lines and metrics.
+//! 13. [`app`]: the composition root, the only file that names concrete backends.
+//!
+//! A module imports `domain`, its own section of `config`, and modules above it in this list, never below; `http` and
+//! `app` import what they need. The binary (`src/main.rs`, `src/commands/`) reads the command line and calls [`app`].
+//!
+//! # Invariants, and where each is guarded
+//!
+//! 1. *Nothing is invoiced that was not validated and priced; nothing runs without a `VerifiedPayment`.* The order in
+//!    [`http::generate`]; [`paywall::VerifiedPayment`] has private fields, no `Clone`, and [`jobs::Jobs::redeem`]
+//!    consumes it.
+//! 2. *A payment hash buys at most one job, and is never forgotten.* `jobs.payment_hash` is `UNIQUE` and the insert is
+//!    the redemption (`store/insert.rs`); a second presentation is held against service and body hash
+//!    (`jobs/redeem.rs`). `store/tests.rs`: `a_payment_buys_one_job`, `results_are_swept_and_rows_are_kept`.
+//! 3. *A redemption is on disk before anything is dispatched or answered, and ends in a result or an amount owed.* The
+//!    crash rule in [`jobs::redeem`]; `synchronous = FULL` in `store/mod.rs`; the refund's row in the transaction that
+//!    fails the job (`store/finish.rs`; `store/tests.rs`: `a_failed_job_and_what_is_owed_are_one_write`,
+//!    `a_late_payment_is_owed_at_once`). `tests/crash` kills the binary at each step.
+//! 4. *A provider is not asked twice without looking first.* The `dispatching` state is written before the create goes
+//!    out, and what is found in it is looked up by its key before anything is sent again (`jobs/execution/dispatch.rs`;
+//!    `tests/crash`).
+//! 5. *No transaction is open across a network call.* Only the writer in `store/writer.rs` opens transactions, and what
+//!    it runs has nothing but its connection.
+//! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] does not import [`store`]: root keys and amounts
+//!    are inside the macaroon ([`paywall::token`]).
+//! 7. *One price function.* [`catalog::price::quote`] feeds the challenge, the pages and the metadata;
+//!    `catalog/describe.rs`: `the_examples_can_be_bought_at_the_price_they_show`.
+//! 8. *SQL in `store`, axum and askama in `http`, the environment in `config`.* Kept by the tests in `tests/tidy`.
+//! 9. *The sandbox is a choice of adapters.* [`app::Backends`] makes it; elsewhere it is a value that the pages show and
+//!    a route that exists or not. Sandbox payments listen on loopback only, unless allowed (`config/meaning/mod.rs`).
+//! 10. *No secret, preimage, macaroon, prompt, image, public job id or URL of a result is logged.* Secrets, preimages and
+//!     job specifications show nothing in `Debug` ([`config::keys`], [`domain::payment`], [`domain::request`]), and
+//!     paths are logged as routes ([`http::observe`]).
+//! 11. *The domain, the codecs and the pricing take time and randomness as arguments.* `.clippy.toml` refuses the
+//!     system's clock everywhere but in [`clock`].
+//! 12. *Without a verified credential a request is charged before its body is read, and dear work is bounded.*
+//!     [`http::budget`], [`http::body`] (memory: `unpaid_bodies_leave_room_for_paid_ones`), and the places for decoding
+//!     in [`http::generate`]. What was paid for is not decoded again (`catalog/model3d.rs`:
+//!     `what_was_paid_for_is_not_decoded_again`).
+//!
+//! # Where the code is not as first designed, and why
+//!
+//! - [`paywall::VerifiedPayment`] lives in [`paywall::verify`] and not in [`domain`]. Rust's visibility knows no "only
+//!   that module": a constructor in `domain` that the paywall can call could be called by the whole crate. With private
+//!   fields in the module that verifies, nobody else can make one.
+//! - The macaroon codec ([`paywall::macaroon`]) is our own. The format is small, decoding borrows from the header's bytes
+//!   and copies nothing, and the published vectors hold it byte for byte (`paywall/vectors.rs`).
+//! - Writes go through one connection that commits together what comes in at the same time (`store/writer.rs`) instead of
+//!   a pool of writers: SQLite has one writer anyway, and concurrent redemptions share one flush to disk. Nobody ever
+//!   meets "database is locked".
+//! - There is no `egress` module yet, because nothing calls out: both sandboxes work in the process. It comes with the
+//!   first adapter that does.
+//! - [`catalog`], [`lightning`] and [`paywall`] import [`config`]: each is made from its own section and nothing else.
+//! - Refunds are recorded and shown, not yet paid. An operator's fault fails its job and owes; it does not yet stop the
+//!   sale of that service.
 
 pub mod app;
 pub mod artifacts;

@@ -62,16 +62,17 @@ impl Shutdown {
     }
 }
 
-/// Returns when the process is asked to stop: SIGTERM, or Ctrl-C.
-pub async fn signal() -> std::io::Result<()> {
+/// Listens for signals from now on, and returns what waits until the process is asked to stop: by SIGTERM, or by Ctrl-C.
+pub fn signals() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 #[cfg(test)]

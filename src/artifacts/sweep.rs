@@ -1,6 +1,5 @@
 //! What a crash leaves behind: half-written files, inputs whose job has ended, results that no row names.
 
-use std::collections::HashSet;
 use std::future::Future;
 use std::path::Path;
 
@@ -11,7 +10,7 @@ use super::{ArtifactError, ArtifactStore, INPUTS, RESULTS};
 /// Only for the start, before anything is written: later a file may be there before its row.
 pub async fn sweep_leftovers<F, E>(
     artifacts: &ArtifactStore,
-    needed_inputs: &HashSet<String>,
+    needed_inputs: impl Fn(&str) -> bool,
     is_result_known: impl Fn(String) -> F,
 ) -> Result<usize, ArtifactError>
 where
@@ -20,7 +19,7 @@ where
 {
     let mut swept = 0;
     for name in artifacts.names(INPUTS).await? {
-        if !needed_inputs.contains(&name) {
+        if !needed_inputs(&name) {
             artifacts.delete_input(&name).await?;
             swept += 1;
         }

@@ -16,6 +16,8 @@ pub struct PricedExample {
     pub label: String,
     /// What it costs, in sats.
     pub sats: u64,
+    /// A body that buys it as it stands, on one line.
+    pub body: String,
 }
 
 /// A parameter as a page shows it.
@@ -69,15 +71,16 @@ impl ServiceConfig {
                 .into_iter()
                 .filter_map(|duration| {
                     let model = models.first().cloned().unwrap_or_default();
+                    let body = video_body(&model, duration);
                     let spec =
                         JobSpec::Video(VideoSpec { prompt: String::new(), model, duration, camera_fixed: false });
                     let sats = price::quote(self, &spec).ok()?.amount.sat_rounded_up();
-                    Some(PricedExample { label: format!("{duration} s video"), sats })
+                    Some(PricedExample { label: format!("{duration} s video"), sats, body })
                 })
                 .collect(),
             ServiceKind::Model3d { .. } => {
                 let (PriceRule::Fixed(amount) | PriceRule::PerSecond(amount)) = self.price;
-                vec![PricedExample { label: "3D model".into(), sats: amount.sat_rounded_up() }]
+                vec![PricedExample { label: "3D model".into(), sats: amount.sat_rounded_up(), body: model_body() }]
             }
         }
     }
@@ -166,14 +169,20 @@ impl ServiceConfig {
     pub fn example_body(&self) -> String {
         match &self.kind {
             ServiceKind::Video { models, .. } => {
-                let model = Value::from(models.first().cloned().unwrap_or_default());
-                format!(
-                    r#"{{"prompt":"A paper boat sailing across a puddle at dusk","model":{model},"duration":5,"camera_fixed":false}}"#
-                )
+                video_body(models.first().map_or("", String::as_str), DURATIONS[0])
             }
-            ServiceKind::Model3d { .. } => format!(r#"{{"image":"{TINY_PNG}"}}"#),
+            ServiceKind::Model3d { .. } => model_body(),
         }
     }
+}
+
+/// Short enough to be read whole in a terminal and on the pages.
+fn video_body(model: &str, duration: u32) -> String {
+    format!(r#"{{"prompt":"Paper boat at dusk","model":{},"duration":{duration}}}"#, Value::from(model))
+}
+
+fn model_body() -> String {
+    format!(r#"{{"image":"{TINY_PNG}"}}"#)
 }
 
 /// A whole PNG of 8 × 8 pixels, so that an example can be sent as it is printed.
@@ -208,9 +217,11 @@ mod tests {
     #[test]
     fn the_examples_can_be_bought_at_the_price_they_show() {
         for service in services() {
-            let body = Bytes::from(service.example_body());
-            let priced = catalog::validate(&service, &body, Depth::Full).unwrap();
-            assert_eq!(priced.quote.amount.sat_rounded_up(), service.priced_examples()[0].sats);
+            assert_eq!(service.example_body(), service.priced_examples()[0].body);
+            for example in service.priced_examples() {
+                let priced = catalog::validate(&service, &Bytes::from(example.body), Depth::Full).unwrap();
+                assert_eq!(priced.quote.amount.sat_rounded_up(), example.sats);
+            }
         }
     }
 

@@ -61,7 +61,7 @@ mod tests {
                 let low = quote(&service, &video(short)).unwrap().amount;
                 let high = quote(&service, &video(short + longer)).unwrap().amount;
                 prop_assert!(low <= high);
-                prop_assert!(low.msat() > 0 && low.msat() % 1_000 == 0);
+                prop_assert!(low.msat() > 0 && low.msat().is_multiple_of(1_000));
             }
         }
     }

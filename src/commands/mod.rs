@@ -83,11 +83,13 @@ async fn run_until_signal(config: Config, started: impl FnOnce(&App)) -> anyhow:
     telemetry::start_logging(&config.log, std::io::stdout)?;
     // Collected from the first request on, whether or not anybody reads them.
     telemetry::metrics()?;
+    // Before anything is served: a stop that comes at once is as polite as a later one.
+    let asked_to_stop = shutdown::signals()?;
     let app = App::start(config, Arc::new(SystemClock)).await?;
     started(&app);
     tracing::info!(server.address = %app.address, server.public_url = app.public_url,
         metrics.address = app.metrics_address.map(tracing::field::display), "serving");
-    shutdown::signal().await?;
+    asked_to_stop.await;
     tracing::info!("stopping; open jobs go on at the next start");
     app.stop().await;
     Ok(())

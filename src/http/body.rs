@@ -161,7 +161,7 @@ mod tests {
     }
 
     fn chunks(count: usize, size: usize) -> Body {
-        Body::from_stream(stream::iter((0..count).map(move |n| Ok::<_, std::io::Error>(vec![n as u8; size]))))
+        Body::from_stream(stream::iter((0..count).map(move |_| Ok::<_, std::io::Error>(vec![7; size]))))
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ use super::problem::Problem;
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// `GET /api/l402/{service}`: what it takes and what it costs.
+#[expect(clippy::unused_async, reason = "a handler is a future")]
 pub async fn service(service: ServiceId, State(gateway): State<Arc<Gateway>>) -> Response<Body> {
     let Some(config) = gateway.catalog.service(service) else {
         return gateway.refuse(&Problem::new(ErrorCode::NotFound));

@@ -131,6 +131,7 @@ impl Problem {
     }
 
     /// The whole response.
+    #[must_use]
     pub fn response(&self, public_url: &str) -> Response<Body> {
         self.response_with(public_url, Nothing {})
     }

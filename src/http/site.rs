@@ -7,6 +7,7 @@ use crate::config::{Config, ServiceConfig};
 use crate::domain::ServiceId;
 use crate::providers::sandbox::trigger;
 
+use super::pages::context::sats;
 use super::pages::{ParamDoc, PricedExample, ServiceDoc, Site, TriggerDoc};
 
 const MINUTE: u64 = 60;
@@ -43,9 +44,10 @@ fn service_doc(service: &ServiceConfig, simulated_models: bool) -> ServiceDoc {
     let examples: Vec<PricedExample> = service
         .priced_examples()
         .into_iter()
-        .map(|example| PricedExample { label: example.label, sats: example.sats })
+        .map(|example| PricedExample { label: example.label, sats: example.sats, body: example.body })
         .collect();
     let example_sats = examples.first().map_or(0, |example| example.sats);
+    let from = if examples.len() > 1 { "from " } else { "" };
     ServiceDoc {
         id: service.id.name(),
         title: service.title().to_owned(),
@@ -56,12 +58,11 @@ fn service_doc(service: &ServiceConfig, simulated_models: bool) -> ServiceDoc {
             ServiceId::Video => "video.mp4",
             ServiceId::Model3d => "model.glb",
         },
-        price_headline: format!("{example_sats} sats"),
+        price_headline: format!("{from}{}", sats(example_sats)),
         price_rule: service.price_rule(),
         example_sats,
         examples,
         params: service.params().into_iter().map(param_doc).collect(),
-        example_body: service.example_body(),
         triggers: if simulated_models { triggers() } else { Vec::new() },
     }
 }

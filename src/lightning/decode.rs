@@ -58,7 +58,7 @@ pub fn decode_invoice(bolt11: &str) -> Result<DecodedInvoice, UndecodableInvoice
         Some(pico) => Some(Msat::new(pico / 10).map_err(|_| UndecodableInvoice)?),
         None => None,
     };
-    let expiry = invoice.expiry_time().map_or(DEFAULT_EXPIRY_TIME, |expiry| expiry.as_seconds());
+    let expiry = invoice.expiry_time().map_or(DEFAULT_EXPIRY_TIME, lightning_invoice::ExpiryTime::as_seconds);
     Ok(DecodedInvoice {
         payment_hash: PaymentHash::from_bytes(payment_hash.0.to_byte_array()),
         amount,

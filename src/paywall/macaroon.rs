@@ -195,12 +195,16 @@ fn write_packet(out: &mut Vec<u8>, field: u8, packet: &[u8]) {
     out.push(field);
     let mut len = packet.len();
     while len >= 0x80 {
-        out.push((len & 0x7f) as u8 | 0x80);
+        out.push(low_seven_bits(len) | 0x80);
         len >>= 7;
     }
-    #[expect(clippy::cast_possible_truncation, reason = "the loop has left seven bits")]
-    out.push(len as u8);
+    out.push(low_seven_bits(len));
     out.extend_from_slice(packet);
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seven bits fit")]
+const fn low_seven_bits(len: usize) -> u8 {
+    (len & 0x7f) as u8
 }
 
 fn sign(root_key: &RootKey, identifier: &[u8], caveats: &[&[u8]]) -> [u8; SIGNATURE_LEN] {

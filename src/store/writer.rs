@@ -27,10 +27,13 @@ pub(super) trait Write: Send + 'static {
     async fn run(&self, connection: &mut AnyConnection) -> Result<Self::Output, StoreError>;
 }
 
+type Sender = mpsc::Sender<Box<dyn Queued>>;
+
 /// The queue in front of the writing connection.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
-    queue: Arc<Mutex<Option<mpsc::Sender<Box<dyn Queued>>>>>,
+    /// The one strong sender: taking it away ends the task.
+    queue: Arc<Mutex<Option<Sender>>>,
     sender: mpsc::WeakSender<Box<dyn Queued>>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
 }

@@ -10,7 +10,7 @@ curl -sS -D challenge.txt -o challenge.json \
   --data-binary @body.json \
   '{{ url }}{{ s.path }}'
 
-cat challenge.txt
+cat challenge.txt challenge.json; echo
 {%- else -%}
 BODY={{ self.0.shell_body }}
 
@@ -19,7 +19,7 @@ curl -sS -D challenge.txt -o challenge.json \
   --data-binary "$BODY" \
   '{{ url }}{{ s.path }}'
 
-cat challenge.txt
+cat challenge.txt challenge.json; echo
 {%- endif %}
 --8<--
 MACAROON=$(sed -n 's/.*macaroon="\([^"]*\)".*/\1/p' challenge.txt)
@@ -48,8 +48,8 @@ curl -sS -o answer.json \
 {%- endif %}
   '{{ url }}{{ s.path }}'
 
-cat answer.json
+cat answer.json; echo
 --8<--
 URL=$(sed -n 's/.*"{{ s.result_field }}": *"\([^"]*\)".*/\1/p' answer.json)
 
-curl -fsS -o {{ s.result_file }} "$URL"
+curl -fsS -o {{ self.0.file }} "$URL"

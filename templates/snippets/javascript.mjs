@@ -37,4 +37,4 @@ const answer = await post(api, body, {
 console.log(answer);
 --8<--
 const file = await fetch(answer.{{ s.result_field }});
-await writeFile("{{ s.result_file }}", file.body);
+await writeFile("{{ self.0.file }}", file.body);

@@ -18,7 +18,7 @@ lnget config init
 lnget ln status
 --8<--
 while
-  lnget -q --max-cost {{ s.example_sats }} \
+  lnget -q --max-cost {{ self.0.sats }} \
     -X POST -H 'Content-Type: application/json' -H 'Prefer: wait=15' \
     -d "$BODY" \
     '{{ url }}{{ s.path }}' > answer.json &&
@@ -29,4 +29,4 @@ cat answer.json
 --8<--
 URL=$(sed -n 's/.*"{{ s.result_field }}": *"\([^"]*\)".*/\1/p' answer.json)
 
-curl -fsS -o {{ s.result_file }} "$URL"
+curl -fsS -o {{ self.0.file }} "$URL"

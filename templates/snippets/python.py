@@ -42,4 +42,4 @@ credential = f"L402 {challenge['macaroon']}:{preimage}"
 answer = post(API, BODY, Authorization=credential)
 print(answer)
 --8<--
-urllib.request.urlretrieve(answer["{{ s.result_field }}"], "{{ s.result_file }}")
+urllib.request.urlretrieve(answer["{{ s.result_field }}"], "{{ self.0.file }}")

@@ -40,18 +40,16 @@ pub struct ServiceDoc {
     pub result_field: &'static str,
     /// The name under which the snippets save the result.
     pub result_file: &'static str,
-    /// The price of the default request, in words.
+    /// The lowest price, in words.
     pub price_headline: String,
     /// How the price comes about, in words.
     pub price_rule: String,
-    /// The price of `example_body`: what the snippets are charged.
+    /// The price of the first example: what the steps are charged.
     pub example_sats: u64,
-    /// Requests and what they cost.
+    /// Requests and what they cost; the steps buy the first.
     pub examples: Vec<PricedExample>,
     /// The fields of the request body.
     pub params: Vec<ParamDoc>,
-    /// The exact bytes that the snippets send, on one line. The snippets of the 3D model make theirs from the sample.
-    pub example_body: String,
     /// Inputs that make a sandbox misbehave on purpose; empty elsewhere.
     pub triggers: Vec<TriggerDoc>,
 }
@@ -62,6 +60,8 @@ pub struct PricedExample {
     pub label: String,
     /// What it costs.
     pub sats: u64,
+    /// The exact bytes that the snippets send, on one line. Those of the 3D model make theirs from the sample.
+    pub body: String,
 }
 
 /// One field of a request body.
@@ -131,7 +131,7 @@ impl Site {
 }
 
 impl ServiceDoc {
-    /// Whether the snippets send the sample image instead of `example_body`.
+    /// Whether the snippets send the sample image instead of an example's body.
     #[must_use]
     pub fn takes_image(&self) -> bool {
         self.id == "3d-model"
@@ -156,7 +156,9 @@ fn counted(number: u64, unit: &str) -> String {
     if number == 1 { format!("1 {unit}") } else { format!("{number} {unit}s") }
 }
 
-fn sats(amount: u64) -> String {
+/// An amount in words, with digits in groups.
+#[must_use]
+pub fn sats(amount: u64) -> String {
     let digits = amount.to_string();
     let mut grouped = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {

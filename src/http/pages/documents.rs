@@ -4,7 +4,7 @@ use askama::Template;
 
 use super::context::{ServiceDoc, Site};
 use super::errors::{ErrorDoc, ErrorGroup};
-use super::snippets::{self, Language, Step};
+use super::snippets::{self, Language, Step, Variation};
 
 /// What the frame around every page needs to know about the page.
 struct Head {
@@ -55,6 +55,7 @@ struct ServicePage<'a> {
     service: &'a ServiceDoc,
     languages: [Language; 4],
     steps: Vec<Step>,
+    variations: Vec<Variation<'a>>,
 }
 
 #[derive(Template)]
@@ -123,7 +124,8 @@ pub fn render_service(site: &Site, service: &ServiceDoc) -> Result<String, askam
         path: Some(format!("/l402/{}", service.id)),
     };
     let steps = snippets::steps(site, service)?;
-    ServicePage { site, head, service, languages: Language::ALL, steps }.render()
+    let variations = snippets::variations(site, service)?;
+    ServicePage { site, head, service, languages: Language::ALL, steps, variations }.render()
 }
 
 /// `/errors`: every code with what it means and what to do; each code is an anchor.

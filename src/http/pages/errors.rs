@@ -18,6 +18,16 @@ pub struct ErrorDoc {
 }
 
 impl ErrorDoc {
+    /// What has happened, cut into prose and code.
+    pub fn meaning_parts(&self) -> impl Iterator<Item = (bool, &str)> {
+        code_parts(&self.meaning)
+    }
+
+    /// What the caller should do, cut into prose and code.
+    pub fn suggestion_parts(&self) -> impl Iterator<Item = (bool, &str)> {
+        code_parts(&self.suggestion)
+    }
+
     /// The part of a purchase that the error belongs to; the page is ordered by it.
     #[must_use]
     pub fn group(&self) -> ErrorGroup {
@@ -29,6 +39,11 @@ impl ErrorDoc {
             _ => ErrorGroup::Request,
         }
     }
+}
+
+/// The table's texts mark code with backticks, as they also go out as plain text. `true` is code.
+fn code_parts(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    text.split('`').enumerate().map(|(index, part)| (index % 2 == 1, part))
 }
 
 /// The part of a purchase that an error belongs to.

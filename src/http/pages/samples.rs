@@ -59,24 +59,19 @@ fn video() -> ServiceDoc {
         path: "/api/l402/video".to_owned(),
         result_field: "videoUrl",
         result_file: "video.mp4",
-        price_headline: "500 sats".to_owned(),
+        price_headline: "from 500 sats".to_owned(),
         price_rule: "100 sats per second".to_owned(),
         example_sats: 500,
-        examples: priced(&[("Video, 5 seconds", 500), ("Video, 10 seconds", 1_000)]),
+        examples: vec![priced("5 s video", 500, &video_body(5)), priced("10 s video", 1_000, &video_body(10))],
         params: vec![
             param("prompt", "string", "1 to 2,000 Unicode characters after trimming.", None),
             param("model", "string", "Exactly \"Video Generation\".", None),
             param("duration", "integer", "5 or 10, in seconds; not 5.0, not \"5\".", Some("5")),
             param("camera_fixed", "boolean", "Whether the camera stands still.", Some("false")),
         ],
-        example_body: concat!(
-            r#"{"prompt":"A paper boat crossing a puddle at dusk","#,
-            r#""model":"Video Generation","duration":5,"camera_fixed":false}"#
-        )
-        .to_owned(),
         triggers: vec![
-            trigger("[fail]", "The generation fails after payment, and the amount is owed back."),
-            trigger("[slow]", "The job takes a minute, long enough to watch the spaces arrive."),
+            trigger("sandbox:fail", "The generation fails after payment, and the amount is owed back."),
+            trigger("sandbox:slow=SECONDS", "The job takes that long: watch the spaces arrive."),
         ],
     }
 }
@@ -92,15 +87,14 @@ fn model() -> ServiceDoc {
         price_headline: "1,200 sats".to_owned(),
         price_rule: "1,200 sats per model".to_owned(),
         example_sats: 1_200,
-        examples: priced(&[("3D model", 1_200)]),
+        examples: vec![priced("3D model", 1_200, r#"{"image":"data:image/png;base64,iVBORw0KGgo="}"#)],
         params: vec![param(
             "image",
             "string",
             "A base64 data URI with its prefix: image/png, image/jpeg or image/webp. The bytes must be that format.",
             None,
         )],
-        example_body: r#"{"image":"data:image/png;base64,iVBORw0KGgo="}"#.to_owned(),
-        triggers: Vec::new(),
+        triggers: vec![trigger("sandbox:fail", "The generation fails after payment, and the amount is owed back.")],
     }
 }
 
@@ -118,6 +112,10 @@ fn trigger(text: &str, effect: &str) -> TriggerDoc {
     TriggerDoc { text: text.to_owned(), effect: effect.to_owned() }
 }
 
-fn priced(examples: &[(&str, u64)]) -> Vec<PricedExample> {
-    examples.iter().map(|&(label, sats)| PricedExample { label: label.to_owned(), sats }).collect()
+fn priced(label: &str, sats: u64, body: &str) -> PricedExample {
+    PricedExample { label: label.to_owned(), sats, body: body.to_owned() }
+}
+
+fn video_body(duration: u32) -> String {
+    format!(r#"{{"prompt":"Paper boat at dusk","model":"Video Generation","duration":{duration}}}"#)
 }

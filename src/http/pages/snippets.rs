@@ -5,7 +5,7 @@
 
 use askama::Template;
 
-use super::context::{ServiceDoc, Site};
+use super::context::{PricedExample, ServiceDoc, Site};
 use super::quote;
 
 /// The line at which a script is cut into steps.
@@ -86,10 +86,24 @@ impl Language {
     }
 }
 
+/// Another example than the one that the steps buy, each language's steps in one piece.
+pub struct Variation<'a> {
+    /// Counted from 2: the steps buy the first example.
+    pub number: usize,
+    /// What is bought.
+    pub example: &'a PricedExample,
+    /// The file that the result ends up in.
+    pub file: String,
+    /// In the order of [`Language::ALL`], without those that are not self-contained.
+    pub snippets: Vec<Snippet>,
+}
+
 /// What every script is made from.
 struct Purchase<'a> {
     site: &'a Site,
     service: &'a ServiceDoc,
+    sats: u64,
+    file: String,
     shell_body: String,
     script_body: String,
 }
@@ -111,12 +125,28 @@ struct JavaScriptScript<'a>(&'a Purchase<'a>);
 struct LngetScript<'a>(&'a Purchase<'a>);
 
 impl<'a> Purchase<'a> {
+    /// The service's first example.
     fn new(site: &'a Site, service: &'a ServiceDoc) -> Self {
+        let body = service.examples.first().map_or("{}", |example| example.body.as_str());
         Self {
             site,
             service,
-            shell_body: quote::shell(&service.example_body),
-            script_body: quote::script(&service.example_body),
+            sats: service.example_sats,
+            file: service.result_file.to_owned(),
+            shell_body: quote::shell(body),
+            script_body: quote::script(body),
+        }
+    }
+
+    /// Another example, whose file does not take the place of the first one's.
+    fn variation(site: &'a Site, service: &'a ServiceDoc, number: usize, example: &PricedExample) -> Self {
+        let (name, extension) = service.result_file.split_once('.').unwrap_or((service.result_file, "bin"));
+        Self {
+            sats: example.sats,
+            file: format!("{name}-{number}.{extension}"),
+            shell_body: quote::shell(&example.body),
+            script_body: quote::script(&example.body),
+            ..Self::new(site, service)
         }
     }
 
@@ -127,6 +157,14 @@ impl<'a> Purchase<'a> {
             Language::JavaScript => JavaScriptScript(self).render(),
             Language::Lnget => LngetScript(self).render(),
         }
+    }
+
+    /// As much of the script as one paste or one file can do: where a real wallet has to pay, a shell gets no further
+    /// than to the invoice, while a program asks for the preimage.
+    fn in_one_piece(&self, language: Language) -> Result<String, askama::Error> {
+        let stops = language == Language::Curl && !self.site.sandbox_payments;
+        let shown = if stops { 1 } else { STEPS };
+        Ok(self.script(language)?.split(CUT).take(shown).map(str::trim).collect::<Vec<_>>().join("\n\n"))
     }
 }
 
@@ -143,11 +181,22 @@ pub fn steps(site: &Site, service: &ServiceDoc) -> Result<Vec<Step>, askama::Err
     Ok(steps)
 }
 
+/// The service's other examples, such as the longer video.
+pub fn variations<'a>(site: &'a Site, service: &'a ServiceDoc) -> Result<Vec<Variation<'a>>, askama::Error> {
+    let others = service.examples.iter().zip(1..).skip(1);
+    others
+        .map(|(example, number)| {
+            let purchase = Purchase::variation(site, service, number, example);
+            let languages = Language::ALL.into_iter().filter(|language| language.is_self_contained());
+            let snippets = languages
+                .map(|language| Ok(Snippet { language, code: purchase.in_one_piece(language)? }))
+                .collect::<Result<_, askama::Error>>()?;
+            Ok(Variation { number, example, file: purchase.file, snippets })
+        })
+        .collect()
+}
+
 /// The whole purchase as one paste for a shell.
-///
-/// Where a real wallet has to pay, a paste cannot go further than the invoice, so it ends there.
 pub fn one_paste(site: &Site, service: &ServiceDoc) -> Result<String, askama::Error> {
-    let script = Purchase::new(site, service).script(Language::Curl)?;
-    let shown = if site.sandbox_payments { STEPS } else { 1 };
-    Ok(script.split(CUT).take(shown).map(str::trim).collect::<Vec<_>>().join("\n\n"))
+    Purchase::new(site, service).in_one_piece(Language::Curl)
 }

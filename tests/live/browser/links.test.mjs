@@ -22,11 +22,14 @@ async function visit(url) {
   return documents.get(url);
 }
 
-/** Says what is wrong with a link, or nothing. */
+/** Says what is wrong with a link, or nothing. A link within its own page is good whatever the page's status. */
 async function trouble(link) {
   const url = new URL(link);
   const fragment = decodeURIComponent(url.hash.slice(1));
   url.hash = "";
+  if (fragment && documents.has(url.href)) {
+    return (await visit(url.href)).ids.has(fragment) ? null : `${link}: no such fragment`;
+  }
   const answer = await fetch(url);
   await answer.body?.cancel();
   if (answer.status !== 200) return `${link}: ${answer.status}`;

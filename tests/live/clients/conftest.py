@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from pages import snippets
+from pages import flows
 from sandbox import Gateway, Wallet, sample_png
 
 GATEWAY_URL = os.environ["GATEWAY_URL"]
@@ -30,7 +30,7 @@ def image():
 def pytest_generate_tests(metafunc):
     """One case for every flow that a page prints, in every language it is printed in."""
     if "snippet" in metafunc.fixturenames:
-        found = snippets(lambda path: httpx.get(GATEWAY_URL + path, trust_env=False).raise_for_status().text)
+        found = flows(lambda path: httpx.get(GATEWAY_URL + path, trust_env=False).raise_for_status().text)
         metafunc.parametrize("snippet", found, ids=lambda snippet: snippet.name)
 
 

@@ -45,7 +45,8 @@ class _Codes(HTMLParser):
             self.steps[self._open] += data
 
 
-def page_snippets(page, html):
+def all_snippets(page, html):
+    """What one page prints."""
     codes = _Codes()
     codes.feed(html)
     scripts = {}
@@ -56,6 +57,7 @@ def page_snippets(page, html):
     return [Snippet(page, flow, language, "".join(parts)) for (flow, language), parts in scripts.items()]
 
 
-def snippets(get):
-    """All snippets of all pages; `get` fetches a path as text."""
-    return [snippet for page in PAGES for snippet in page_snippets(page, get(page))]
+def flows(get):
+    """The purchases that the pages print; `get` fetches a path as text. A trigger is a part of one, not one."""
+    found = [snippet for page in PAGES for snippet in all_snippets(page, get(page))]
+    return [snippet for snippet in found if not snippet.flow.endswith("-trigger")]

@@ -1,6 +1,8 @@
-"""What the pages print can be pasted: every flow is run as it stands, in an empty folder, and its file examined."""
+"""What the pages and the terminal print can be pasted: every flow is run as it stands, and its file examined."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +12,7 @@ import httpx
 import pytest
 from conftest import GATEWAY_URL
 from media import check_glb, check_mp4
-from pages import PAGES, page_snippets
+from pages import PAGES, all_snippets
 
 NODE_MODULES = Path(__file__).parent / "node_modules"
 
@@ -33,44 +35,74 @@ def run(command, folder, script, path):
     assert done.returncode == 0, f"{script}\n--- printed\n{done.stdout}\n--- and\n{done.stderr}"
 
 
-def run_curl(snippet, folder):
+def run_curl(script, folder):
     tools = folder.parent / "bin"
     tools.mkdir()
     for tool in PLAIN_TOOLS:
         (tools / tool).symlink_to(shutil.which(tool))
-    run(["sh", "-eu", "-c", snippet.script], folder, snippet.script, str(tools))
+    run(["sh", "-eu", "-c", script], folder, script, str(tools))
 
 
-def run_python(snippet, folder):
-    venv = Path(sys.executable).parent
-    run(["python3", "-c", snippet.script], folder, snippet.script, f"{venv}:{os.environ['PATH']}")
+def run_python(script, folder):
+    file = folder / "buy.py"
+    file.write_text(script)
+    run(["python3", file.name], folder, script, os.environ["PATH"])
 
 
-def run_javascript(snippet, folder):
-    script = folder / "flow.mjs"
-    script.write_text(snippet.script)
-    run(["node", script.name], folder, snippet.script, os.environ["PATH"])
+def run_javascript(script, folder):
+    file = folder / "buy.mjs"
+    file.write_text(script)
+    run(["node", file.name], folder, script, os.environ["PATH"])
 
 
 RUNNERS = {"curl": run_curl, "python": run_python, "javascript": run_javascript}
 
+# What each flow buys, for how much: the default video, the longer one, a model.
+VIDEO_5, VIDEO_10, MODEL = ("*.mp4", 5, 500), ("*.mp4", 10, 1000), ("*.glb", None, 350)
+FLOWS = {"home": VIDEO_5, "video": VIDEO_5, "video-variation-2": VIDEO_10, "3d-model": MODEL}
+
+
+def check_bought(folder, script, pattern, seconds):
+    files = sorted(folder.rglob(pattern))
+    assert len(files) == 1, f"{files} after\n{script}"
+    if seconds:
+        check_mp4(files[0], seconds)
+    else:
+        check_glb(files[0])
+
 
 def test_printed_commands_buy(snippet, empty):
-    RUNNERS[snippet.language](snippet, empty)
-    videos, models = sorted(empty.rglob("*.mp4")), sorted(empty.rglob("*.glb"))
-    wanted = {"video": [videos], "3d-model": [models], "home": [videos or models]}[snippet.flow]
-    assert all(wanted), f"no file in {sorted(empty.rglob('*'))} after\n{snippet.script}"
-    for video in videos:
-        check_mp4(video, seconds=10 if '"duration":10' in snippet.script.replace(" ", "") else 5)
-    for model in models:
-        check_glb(model)
+    pattern, seconds, sats = FLOWS[snippet.flow]
+    RUNNERS[snippet.language](snippet.script, empty)
+    check_bought(empty, snippet.script, pattern, seconds)
+    if snippet.language == "curl":
+        assert json.loads((empty / "challenge.json").read_text())["price_sats"] == sats
+
+
+def test_the_purchase_that_the_terminal_prints(empty):
+    printed = Path(os.environ["GATEWAY_LOG"]).read_text()
+    (script,) = re.findall(r"^---- paste from here ----\n(.*?)^---- to here ----$", printed, re.DOTALL | re.MULTILINE)
+    run_curl(script, empty)
+    check_bought(empty, script, "*.mp4", 5)
+
+
+def test_the_printed_way_to_hide_a_trigger_in_a_picture(empty):
+    """It goes between the download and the rest of the first step, and the purchase fails as the word says."""
+    html = httpx.get(GATEWAY_URL + "/l402/3d-model", trust_env=False).raise_for_status().text
+    scripts = {s.flow: s.script for s in all_snippets("/l402/3d-model", html) if s.language == "curl"}
+    download, rest = scripts["3d-model"].split("\n", 1)
+    bought, _ = rest.split("\nURL=", 1)
+    run_curl("\n".join([download, scripts["3d-model-trigger"], bought]), empty)
+    problem = json.loads((empty / "answer.json").read_text())
+    assert (problem["status"], problem["error_code"]) == (502, "GENERATION_FAILED")
+    assert problem["refund"] == {"status": "due", "amount_sats": 350}
 
 
 def test_every_page_prints_its_flow():
     found = set()
     for page in PAGES:
         html = httpx.get(GATEWAY_URL + page, trust_env=False).raise_for_status().text
-        found |= {(page, s.flow, s.language) for s in page_snippets(page, html)}
-    services = {("/l402/video", "video"), ("/l402/3d-model", "3d-model")}
-    wanted = {(*service, language) for service in services for language in RUNNERS} | {("/", "home", "curl")}
-    assert wanted <= found
+        found |= {(page, s.flow, s.language) for s in all_snippets(page, html)}
+    services = {("/l402/video", "video"), ("/l402/video", "video-variation-2"), ("/l402/3d-model", "3d-model")}
+    wanted = {(*service, language) for service in services for language in RUNNERS}
+    assert found == wanted | {("/", "home", "curl"), ("/l402/3d-model", "3d-model-trigger", "curl")}

@@ -75,15 +75,19 @@ satforge_bin() {
 gateway_pid=
 gateway_log=
 
-# start_gateway [ARGUMENT…] starts `satforge dev` on a free port and sets GATEWAY_URL once it is ready.
+# start_gateway [ARGUMENT…] starts `satforge dev` on a free port; once it is ready, GATEWAY_URL is where it listens and
+# GATEWAY_LOG what it printed.
 start_gateway() {
-  local bin port
+  local bin port setting clean=()
   bin=$(satforge_bin)
+  # The gateway reads SATFORGE_… variables and refuses those that it doesn't know: ours are none of its settings.
+  for setting in "${!SATFORGE_@}"; do clean+=(-u "$setting"); done
   port=$(free_port)
   gateway_log=$LIVE_SCRATCH/gateway-$port.log
   GATEWAY_URL=http://127.0.0.1:$port
-  export GATEWAY_URL
-  "$bin" dev --listen "127.0.0.1:$port" --data-dir "$LIVE_SCRATCH/data-$port" "$@" </dev/null >"$gateway_log" 2>&1 &
+  GATEWAY_LOG=$gateway_log
+  export GATEWAY_URL GATEWAY_LOG
+  env "${clean[@]}" "$bin" dev --listen "127.0.0.1:$port" --data-dir "$LIVE_SCRATCH/data-$port" "$@" </dev/null >"$gateway_log" 2>&1 &
   gateway_pid=$!
   trap 'stop_gateway' EXIT
   local deadline=$((SECONDS + 60))

@@ -19,6 +19,8 @@
 //! Architecture invariant: no secret, preimage, macaroon, prompt, image, public job id or result's name stands in a log
 //! line or a label. Types that hold one do not show it in `Debug`, and paths are logged as routes.
 
+mod writer;
+
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 
@@ -27,6 +29,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::config::{LogConfig, LogFormat};
+
+pub use writer::{LogGuard, LogWriter};
 
 /// Upper bounds of the histograms' buckets, in seconds: from a cached answer to a long generation.
 const BUCKETS: [f64; 17] =

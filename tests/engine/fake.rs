@@ -1,0 +1,188 @@
+//! A provider that follows a script.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use satforge::artifacts::ByteStream;
+use satforge::domain::JobSpec;
+use satforge::providers::{Found, Poll, Provider, ProviderError};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// What a call answers. Calls beyond the script succeed at once.
+pub enum Reply<T> {
+    Say(Result<T, ProviderError>),
+    /// Only once the test says so.
+    After(Arc<Notify>, Result<T, ProviderError>),
+    /// Never.
+    Hang,
+    Panic,
+}
+
+/// A call that arrived.
+#[derive(Clone, Debug)]
+pub struct Call {
+    pub operation: &'static str,
+    /// The key of a submit or find, otherwise the upstream's id.
+    pub about: String,
+    pub at: Instant,
+}
+
+#[derive(Default)]
+pub struct Script {
+    pub submit: VecDeque<Reply<String>>,
+    pub find: VecDeque<Reply<Found>>,
+    pub poll: VecDeque<Reply<Poll>>,
+    pub fetch: VecDeque<Reply<ByteStream>>,
+    pub discard: VecDeque<Reply<()>>,
+}
+
+pub struct Fake {
+    name: &'static str,
+    script: Mutex<Script>,
+    calls: Mutex<Vec<Call>>,
+    /// Whether a poll beyond the script says that the generation is ready.
+    ready: AtomicBool,
+}
+
+/// A file that begins like a video.
+pub const FILM: &[u8] = b"\0\0\0\x18ftypisom\0\0\0\0isomavc1 and the rest of a film";
+
+impl Fake {
+    /// One that succeeds at once wherever the script says nothing else.
+    pub fn new(script: Script) -> Arc<Self> {
+        Self::named("fake", script)
+    }
+
+    pub fn named(name: &'static str, script: Script) -> Arc<Self> {
+        Arc::new(Self { name, script: Mutex::new(script), calls: Mutex::default(), ready: AtomicBool::new(true) })
+    }
+
+    /// One whose generations do not end until [`Fake::finish`].
+    pub fn endless() -> Arc<Self> {
+        let fake = Self::new(Script::default());
+        fake.ready.store(false, Ordering::SeqCst);
+        fake
+    }
+
+    pub fn finish(&self) {
+        self.ready.store(true, Ordering::SeqCst);
+    }
+
+    pub fn poll_next(&self, replies: VecDeque<Reply<Poll>>) {
+        self.script.lock().unwrap().poll = replies;
+    }
+
+    pub fn discard_next(&self, reply: Reply<()>) {
+        self.script.lock().unwrap().discard.push_back(reply);
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    /// What the calls of one operation were about.
+    pub fn about(&self, operation: &str) -> Vec<String> {
+        self.calls().into_iter().filter(|call| call.operation == operation).map(|call| call.about).collect()
+    }
+
+    pub fn count(&self, operation: &str) -> usize {
+        self.about(operation).len()
+    }
+
+    /// The numbers at the ends of the keys of all creates.
+    pub fn creates(&self) -> Vec<u32> {
+        self.about("submit").iter().map(|key| key.rsplit_once('.').unwrap().1.parse().unwrap()).collect()
+    }
+
+    fn called(&self, operation: &'static str, about: &str) {
+        self.calls.lock().unwrap().push(Call { operation, about: about.to_owned(), at: Instant::now() });
+    }
+}
+
+impl<T> Reply<T> {
+    async fn play(self) -> Result<T, ProviderError> {
+        match self {
+            Self::Say(answer) => answer,
+            Self::After(gate, answer) => {
+                gate.notified().await;
+                answer
+            }
+            Self::Hang => std::future::pending().await,
+            Self::Panic => panic!("an adapter with a mistake in it"),
+        }
+    }
+}
+
+#[async_trait]
+impl Provider for Fake {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn submit(&self, key: &str, _spec: &JobSpec) -> Result<String, ProviderError> {
+        self.called("submit", key);
+        let reply = self.script.lock().unwrap().submit.pop_front();
+        reply.unwrap_or_else(|| Reply::Say(Ok(format!("up-{key}")))).play().await
+    }
+
+    async fn find(&self, key: &str) -> Result<Found, ProviderError> {
+        self.called("find", key);
+        let reply = self.script.lock().unwrap().find.pop_front();
+        reply.unwrap_or(Reply::Say(Ok(Found::Nothing))).play().await
+    }
+
+    async fn poll(&self, upstream_id: &str) -> Result<Poll, ProviderError> {
+        self.called("poll", upstream_id);
+        let reply = self.script.lock().unwrap().poll.pop_front();
+        let ready = self.ready.load(Ordering::SeqCst);
+        let usual = if ready { Poll::Ready } else { Poll::Pending { progress: Some(0.5) } };
+        reply.unwrap_or(Reply::Say(Ok(usual))).play().await
+    }
+
+    async fn fetch(&self, upstream_id: &str) -> Result<ByteStream, ProviderError> {
+        self.called("fetch", upstream_id);
+        let reply = self.script.lock().unwrap().fetch.pop_front();
+        reply.unwrap_or_else(|| Reply::Say(Ok(film()))).play().await
+    }
+
+    async fn discard(&self, upstream_id: &str) -> Result<(), ProviderError> {
+        self.called("discard", upstream_id);
+        let reply = self.script.lock().unwrap().discard.pop_front();
+        reply.unwrap_or(Reply::Say(Ok(()))).play().await
+    }
+}
+
+/// The whole film, in two pieces.
+pub fn film() -> ByteStream {
+    bytes(&[&FILM[..20], &FILM[20..]])
+}
+
+pub fn bytes(chunks: &[&'static [u8]]) -> ByteStream {
+    let chunks: Vec<_> = chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk))).collect();
+    stream::iter(chunks).boxed()
+}
+
+/// The beginning of a film, and then the connection breaks.
+pub fn breaks() -> ByteStream {
+    stream::iter([Ok(Bytes::from_static(&FILM[..20])), Err("connection reset".into())]).boxed()
+}
+
+/// The beginning of a film, and then nothing more.
+pub fn stalls() -> ByteStream {
+    bytes(&[&FILM[..20]]).chain(stream::pending()).boxed()
+}
+
+/// The film, but not before the test says so.
+pub fn after(gate: Arc<Notify>) -> ByteStream {
+    stream::once(async move {
+        gate.notified().await;
+        Ok(Bytes::from_static(FILM))
+    })
+    .boxed()
+}

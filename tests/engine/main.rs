@@ -1,0 +1,14 @@
+//! The job engine behind a real edge, with a provider that does what the test tells it to.
+
+#[path = "../kit/mod.rs"]
+#[allow(dead_code, reason = "each suite uses its part")]
+mod kit;
+
+mod answers;
+mod deadline;
+mod fake;
+mod latency;
+mod leases;
+mod results;
+mod stop;
+mod world;
