@@ -2,17 +2,19 @@
 
 use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 
 use crate::artifacts::{self, ArtifactStore};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, signed_millis};
-use crate::config::{Config, LightningBackendConfig};
+use crate::config::{Config, LightningBackendConfig, TlsConfig};
 use crate::domain::ServiceId;
 use crate::http::body::BodyReader;
 use crate::http::budget::Budget;
@@ -33,6 +35,8 @@ use crate::telemetry;
 
 /// The pause between two rounds of housekeeping in memory.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
+/// The pause between two looks at a database that could not be written to.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// The metrics listener serves an operator's scraper and nobody else.
 const METRICS_CONNECTIONS: usize = 16;
 
@@ -54,6 +58,11 @@ pub struct App {
     // Held until the end: one process owns a data directory.
     _lock: File,
 }
+
+/// A configuration that cannot be served as things stand.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(String);
 
 /// The adapters that the configuration chose.
 pub struct Backends {
@@ -108,7 +117,7 @@ impl App {
         backends: Backends,
         lock: File,
     ) -> anyhow::Result<Self> {
-        let tls = config.server.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = config.server.tls.as_ref().map(tls_acceptor).transpose()?;
         let store = Store::open(&config.data_dir).await.context("cannot open the database")?;
         refuse_dropped_keys(&config, &store, &*clock).await?;
         let now = signed_millis(clock.unix_millis());
@@ -130,6 +139,7 @@ impl App {
         let router = routes::router(gateway.clone())?;
         gateway.jobs.start(&shutdown).await?;
         shutdown.spawn(tidy(gateway.clone(), shutdown.clone()));
+        shutdown.spawn(probe_database(gateway.clone(), shutdown.clone()));
         let server = Server { listener, router, tls, max_connections, header_timeout };
         shutdown.spawn(server.run(shutdown.clone()));
         let jobs = gateway.jobs.clone();
@@ -143,12 +153,13 @@ impl App {
     }
 }
 
-/// Whether every secret whose macaroons can still be presented is configured; needs a database that exists.
-pub async fn check_keys(config: &Config, clock: &dyn Clock) -> anyhow::Result<()> {
+/// Says what [`App::start`] would refuse, without starting and without writing anything.
+pub async fn check(config: &Config, clock: &dyn Clock) -> anyhow::Result<()> {
+    config.server.tls.as_ref().map(tls_acceptor).transpose()?;
     if !Store::exists(&config.data_dir) {
         return Ok(());
     }
-    let store = Store::open(&config.data_dir).await.context("cannot open the database")?;
+    let store = Store::open_unchanged(&config.data_dir).await.context("cannot open the database")?;
     let checked = refuse_dropped_keys(config, &store, clock).await;
     store.close().await;
     checked
@@ -196,9 +207,18 @@ fn build(
     }))
 }
 
+fn tls_acceptor(config: &TlsConfig) -> Result<TlsAcceptor, Refused> {
+    tls::acceptor(config).map_err(|error| Refused(error.to_string()))
+}
+
 /// Takes the lock on a data directory, which is made when it is missing.
 fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
-    std::fs::create_dir_all(data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
+    // Prompts and the names of results stand in there: other users of the machine have no business with them.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data_dir)
+        .with_context(|| format!("cannot make {}", data_dir.display()))?;
     let path = data_dir.join("lock");
     let lock = File::options()
         .create(true)
@@ -221,12 +241,12 @@ async fn refuse_dropped_keys(config: &Config, store: &Store, clock: &dyn Clock) 
     let configured: Vec<String> = config.keys.all().iter().map(crate::config::GatewayKey::fingerprint).collect();
     let dropped = store.dropped_keys(&configured, since).await?;
     let Some(key) = dropped.first() else { return Ok(()) };
-    bail!(
+    bail!(Refused(format!(
         "keys.secrets: the key with the fingerprint {} is missing, but tokens that it minted can still be presented. \
          Put it back behind the newest key, and drop it {} days after it has stopped minting.",
         key.fingerprint,
         (needed / 86_400_000).saturating_add(1),
-    )
+    )))
 }
 
 async fn serve_metrics(address: SocketAddr, gateway: &Arc<Gateway>, shutdown: &Shutdown) -> anyhow::Result<SocketAddr> {
@@ -236,13 +256,6 @@ async fn serve_metrics(address: SocketAddr, gateway: &Arc<Gateway>, shutdown: &S
     let mut providers: Vec<&'static str> =
         ServiceId::ALL.iter().filter_map(|id| gateway.providers.for_service(*id)).map(|p| p.name()).collect();
     providers.dedup();
-    let upkeep = handle.clone();
-    let stop = shutdown.clone();
-    shutdown.spawn(async move {
-        while tokio::time::timeout(TIDY_EVERY, stop.soft()).await.is_err() {
-            upkeep.run_upkeep();
-        }
-    });
     let router = metrics_page::router(handle, gateway.store.clone(), gateway.clock.clone(), providers);
     let server = Server {
         listener,
@@ -258,5 +271,15 @@ async fn serve_metrics(address: SocketAddr, gateway: &Arc<Gateway>, shutdown: &S
 async fn tidy(gateway: Arc<Gateway>, shutdown: Shutdown) {
     while tokio::time::timeout(TIDY_EVERY, shutdown.soft()).await.is_err() {
         gateway.budget.tidy();
+        telemetry::tidy();
+    }
+}
+
+/// While the database cannot be written to, nothing is sold, so nothing would notice that it can be again.
+async fn probe_database(gateway: Arc<Gateway>, shutdown: Shutdown) {
+    while tokio::time::timeout(PROBE_EVERY, shutdown.soft()).await.is_err() {
+        if !gateway.store.is_writable() && gateway.store.probe().await.is_ok() {
+            tracing::info!("the database can be written to again");
+        }
     }
 }

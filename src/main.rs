@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             commands::report(&error);
-            let refused = error.downcast_ref::<satforge::config::ConfigErrors>().is_some();
+            let refused = error.is::<satforge::config::ConfigErrors>() || error.is::<satforge::app::Refused>();
             if refused { ExitCode::from(REFUSED) } else { ExitCode::FAILURE }
         }
     }

@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use axum::routing::post;
 use satforge::app::App;
 use satforge::clock::SystemClock;
+use satforge::telemetry::LogWriter;
 use satforge::{shutdown, telemetry};
 
 use crate::setup;
@@ -102,7 +103,8 @@ async fn gateway(backend: &str) {
     let dir = tempfile::tempdir().expect("a folder");
     let config = setup::config(dir.path(), &[]);
     // As in production: every request is logged and measured.
-    telemetry::start_logging(&config.log, std::io::stdout).expect("logging starts");
+    let (log, _guard) = LogWriter::start(std::io::stdout()).expect("a thread starts");
+    telemetry::start_logging(&config.log, log).expect("logging starts");
     telemetry::metrics().expect("metrics start");
     let clock: Arc<SystemClock> = Arc::new(SystemClock);
     let app = match backend {
@@ -114,5 +116,5 @@ async fn gateway(backend: &str) {
     };
     let app = app.expect("the gateway starts");
     println!("{}", app.address);
-    shutdown::signal().await.expect("signals arrive");
+    shutdown::signals().expect("signals arrive").await;
 }

@@ -10,8 +10,10 @@ CREATE TABLE jobs (
         CHECK (state IN ('queued', 'dispatching', 'running', 'storing', 'succeeded', 'failed')),
     -- The lease's number: it fences every write of a worker.
     attempt        BIGINT NOT NULL DEFAULT 0,
-    lease_until    BIGINT NOT NULL DEFAULT 0,
+    -- When the job is due: after a pause, or when the lease on it runs out unrenewed.
     run_after      BIGINT NOT NULL,
+    -- Above zero while a lease is on the job.
+    lease_until    BIGINT NOT NULL DEFAULT 0,
     deadline_at    BIGINT NOT NULL,
     -- How often a create went out, and how often an attempt ended without an outcome.
     dispatches     BIGINT NOT NULL DEFAULT 0,
@@ -48,6 +50,8 @@ CREATE TABLE refunds (
     status       TEXT   NOT NULL DEFAULT 'due',
     created_at   BIGINT NOT NULL
 );
+
+CREATE INDEX refunds_due ON refunds (created_at) WHERE status = 'due';
 
 -- Fingerprints of the secrets that minted macaroons, so that one is not dropped while its tokens can be presented.
 CREATE TABLE minting_keys (

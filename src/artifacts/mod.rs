@@ -53,9 +53,9 @@ pub enum ArtifactError {
     /// No file of that name.
     #[error("no such file")]
     NotFound,
-    /// The disk or the remote store.
+    /// The disk or the remote store; the text names no file.
     #[error("storage: {0}")]
-    Storage(object_store::Error),
+    Storage(String),
     /// The file is larger than allowed.
     #[error("more than {0} bytes")]
     TooLarge(u64),
@@ -230,6 +230,18 @@ fn begins_like(service: ServiceId, head: &[u8]) -> bool {
     }
 }
 
+/// The innermost error, usually the operating system's: the texts around it name the file, and a result's name is all
+/// that is needed to read it.
+fn root_cause(error: &object_store::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    let mut depth = 0;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+        depth += 1;
+    }
+    if depth == 0 { "the request could not be served".to_owned() } else { innermost.to_string() }
+}
+
 fn at(folder: &str, name: &str) -> ObjectPath {
     ObjectPath::from_iter([folder, name])
 }
@@ -238,7 +250,7 @@ impl From<object_store::Error> for ArtifactError {
     fn from(error: object_store::Error) -> Self {
         match error {
             object_store::Error::NotFound { .. } => Self::NotFound,
-            other => Self::Storage(other),
+            other => Self::Storage(root_cause(&other)),
         }
     }
 }

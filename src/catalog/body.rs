@@ -11,6 +11,8 @@ use serde::de::{Deserialize, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// More problems than this are not listed: nobody reads them, and a body could hold thousands.
 const MAX_PROBLEMS: usize = 32;
+/// More fields than this are read over: any service takes fewer, so the body is refused for those before them.
+const MAX_FIELDS: usize = 64;
 /// Field names are repeated to the caller up to this many characters.
 const MAX_NAME_CHARS: usize = 64;
 
@@ -169,7 +171,10 @@ impl<'de> Visitor<'de> for TopVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Top<'de>, A::Error> {
         let mut fields = Vec::with_capacity(4);
         while let Some((Name(name), value)) = map.next_entry()? {
-            fields.push((name, value));
+            // Beyond that many, only the count of problems would grow.
+            if fields.len() < MAX_FIELDS {
+                fields.push((name, value));
+            }
         }
         Ok(Top::Object(fields))
     }

@@ -55,7 +55,7 @@ pub fn check(bytes: &[u8], declared: ImageType, limits: &Limits) -> Result<(), I
     let mut image_limits = image::Limits::default();
     image_limits.max_alloc = Some(limits.max_alloc);
     reader.limits(image_limits);
-    let decoder = reader.into_decoder().map_err(|_| ImageProblem::Damaged)?;
+    let mut decoder = reader.into_decoder().map_err(|_| ImageProblem::Damaged)?;
     let (width, height) = decoder.dimensions();
     if width > limits.max_side || height > limits.max_side {
         return Err(ImageProblem::TooLarge { width, height, max: limits.max_side });
@@ -64,5 +64,22 @@ pub fn check(bytes: &[u8], declared: ImageType, limits: &Limits) -> Result<(), I
     if pixels > limits.max_pixels {
         return Err(ImageProblem::TooManyPixels(pixels, limits.max_pixels));
     }
+    // The decoder counts what it allocates itself; the pixels it is asked for come on top.
+    let mut allocations = image::Limits::default();
+    allocations.max_alloc = Some(limits.max_alloc);
+    allocations.reserve(decoder.total_bytes()).map_err(|_| ImageProblem::Damaged)?;
+    decoder.set_limits(allocations).map_err(|_| ImageProblem::Damaged)?;
+    if format == ImageFormat::Jpeg && !jpeg_is_whole(bytes) {
+        return Err(ImageProblem::Damaged);
+    }
     DynamicImage::from_decoder(decoder).map(drop).map_err(|_| ImageProblem::Damaged)
+}
+
+/// Whether the last scan of a JPEG is followed by an end marker: decoders fill up what is missing with grey.
+fn jpeg_is_whole(bytes: &[u8]) -> bool {
+    let last = |marker: [u8; 2]| bytes.windows(2).rposition(|window| window == marker);
+    match (last([0xff, 0xda]), last([0xff, 0xd9])) {
+        (Some(scan), Some(end)) => end > scan,
+        _ => false,
+    }
 }

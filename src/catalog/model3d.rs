@@ -61,7 +61,7 @@ mod tests {
     use image::{DynamicImage, ImageFormat};
     use std::io::Cursor;
 
-    const LIMITS: Limits = Limits { max_side: 100, max_pixels: 5_000, max_alloc: 1_000_000 };
+    const LIMITS: Limits = Limits { max_side: 100, max_pixels: 5_000, max_alloc: 14_000 };
 
     fn file(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
@@ -107,11 +107,14 @@ mod tests {
     #[test]
     fn what_is_not_such_an_image_is_refused() {
         let png = file(8, 8, ImageFormat::Png);
+        let jpeg = file(64, 64, ImageFormat::Jpeg);
         let refused = [
             (body("image/jpeg", &png), "declared"),
             (body("image/gif", &png), "media type"),
             (body("image/png", &png[..png.len() / 2]), "decode"),
             (body("image/png", b""), "declared"),
+            (body("image/jpeg", &jpeg[..jpeg.len() - 40]), "decode"),
+            (body("image/png", &file(70, 70, ImageFormat::Png)), "memory"),
             (body("image/png", &file(101, 1, ImageFormat::Png)), "101"),
             (body("image/png", &file(90, 90, ImageFormat::Png)), "pixels"),
             (r#"{"image":"iVBORw0KGgo="}"#.into(), "data URI"),

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use satforge::app::{self, App};
+use satforge::app::App;
 use satforge::clock::SystemClock;
-use satforge::config::{Config, DevOptions};
+use satforge::config::{Config, DevOptions, ServerConfig};
+use satforge::telemetry::LogWriter;
 use satforge::{shutdown, telemetry};
 
 /// Sells AI generation by the call for bitcoin over Lightning (L402).
@@ -30,10 +31,11 @@ pub struct Command {
 enum Action {
     /// Runs a gateway whose payments and models are simulated: real invoices on regtest, real media files, no money.
     Dev {
-        /// Address and port for callers; port 0 takes a free one. Anything but loopback needs --public-sandbox.
+        /// Address and port for callers [default: 127.0.0.1:4020]; port 0 takes a free one. Anything but loopback needs
+        /// --public-sandbox.
         #[arg(long, value_name = "ADDR")]
         listen: Option<SocketAddr>,
-        /// Where the database, the results and the key are kept; made when it is missing.
+        /// Where the database, the results and the key are kept [default: ./satforge-data]; made when it is missing.
         #[arg(long, value_name = "DIR")]
         data_dir: Option<PathBuf>,
         /// The URL that callers see, if it is not the address listened on.
@@ -79,8 +81,11 @@ pub fn report(error: &anyhow::Error) {
 }
 
 /// Starts the gateway, calls `started`, and stops when the process is asked to.
-async fn run_until_signal(config: Config, started: impl FnOnce(&App)) -> anyhow::Result<()> {
-    telemetry::start_logging(&config.log, std::io::stdout)?;
+async fn run_until_signal(mut config: Config, started: impl FnOnce(&App)) -> anyhow::Result<()> {
+    // Dropped last: the lines about stopping are written out as well.
+    let (log, _guard) = LogWriter::start(std::io::stdout())?;
+    telemetry::start_logging(&config.log, log)?;
+    limit_connections(&mut config.server);
     // Collected from the first request on, whether or not anybody reads them.
     telemetry::metrics()?;
     // Before anything is served: a stop that comes at once is as polite as a later one.
@@ -91,14 +96,24 @@ async fn run_until_signal(config: Config, started: impl FnOnce(&App)) -> anyhow:
         metrics.address = app.metrics_address.map(tracing::field::display), "serving");
     asked_to_stop.await;
     tracing::info!("stopping; open jobs go on at the next start");
-    app.stop().await;
+    let asked_again = shutdown::signals()?;
+    tokio::select! {
+        () = app.stop() => {}
+        // At once. Nothing is lost by it.
+        () = asked_again => {}
+    }
     Ok(())
 }
 
-/// What `serve` checks beyond the configuration itself.
-async fn check_environment(config: &Config) -> anyhow::Result<()> {
-    if let Some(tls) = &config.server.tls {
-        satforge::http::tls::acceptor(tls)?;
+/// File descriptors that are not for connections: the database, results on their way, the log.
+const OTHER_FILES: usize = 256;
+
+/// Each connection needs a file descriptor, and so does the work: strangers' connections must not use up all of them.
+fn limit_connections(server: &mut ServerConfig) {
+    let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
+    let affordable = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES).max(16);
+    if affordable < server.max_connections {
+        tracing::warn!(server.max_connections, affordable, "the limit of open files (ulimit -n) allows fewer connections");
+        server.max_connections = affordable;
     }
-    app::check_keys(config, &SystemClock).await
 }

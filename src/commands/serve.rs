@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use satforge::app;
+use satforge::clock::SystemClock;
 use satforge::config::Config;
 
 /// Serves until the process is asked to stop.
@@ -13,7 +15,7 @@ pub async fn run(config: &Path) -> anyhow::Result<()> {
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
 pub async fn check(config: &Path) -> anyhow::Result<()> {
     let loaded = Config::load(config)?;
-    super::check_environment(&loaded).await?;
+    app::check(&loaded, &SystemClock).await?;
     println!("{} is good.", config.display());
     Ok(())
 }

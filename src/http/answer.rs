@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use crate::domain::job::{Delivery, Failed};
@@ -100,7 +101,12 @@ pub fn is_result_gone(gateway: &Gateway, view: &JobView) -> bool {
 
 /// A JSON response of our own.
 pub fn json_response(status: StatusCode, body: &impl serde::Serialize) -> Response<Body> {
-    let mut response = Response::new(Body::from(to_json(body)));
+    rendered_json(status, to_json(body).into())
+}
+
+/// A JSON response that was rendered before.
+pub fn rendered_json(status: StatusCode, body: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response

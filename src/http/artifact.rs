@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
@@ -22,18 +23,18 @@ use super::problem::Problem;
 /// Serves a result.
 pub async fn serve(
     State(gateway): State<Arc<Gateway>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let Some(name) = ArtifactName::parse(&name) else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
+    let Some(name) = name.ok().and_then(|Path(name)| ArtifactName::parse(&name)) else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
     // A name is never given to other bytes, so the name itself is the entity tag.
     let etag = format!("\"{}\"", &name.as_str()[..32]);
     let size = match gateway.artifacts.result_size(&name).await {
         Ok(size) => size,
         Err(error) => return missing(&gateway, &name, &error).await,
     };
-    if headers.get(IF_NONE_MATCH).is_some_and(|known| known.to_str().is_ok_and(|known| known.contains(&etag))) {
+    if is_known(&headers, &etag) {
         let mut response = describe(Response::new(Body::empty()), &name, &etag);
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
@@ -53,6 +54,12 @@ pub async fn serve(
     }
 }
 
+/// Whether the caller has the file already; a star stands for every tag.
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let mut known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|known| known.to_str().ok());
+    known.any(|known| known.trim() == "*" || known.contains(etag))
+}
+
 struct Unsatisfiable;
 
 /// The part that is asked for; `None`: all of it. Several parts at once are answered with the whole, which RFC 9110
@@ -60,6 +67,10 @@ struct Unsatisfiable;
 fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Result<Option<std::ops::Range<u64>>, Unsatisfiable> {
     let Some(range) = headers.get(RANGE).and_then(|range| range.to_str().ok()) else { return Ok(None) };
     if headers.get(IF_RANGE).is_some_and(|known| known != etag) {
+        return Ok(None);
+    }
+    // Telling overlapping parts apart takes time that grows with the square of their number.
+    if range.contains(',') {
         return Ok(None);
     }
     // What is no range at all is ignored; what is one, but not of this file, is refused.
@@ -118,19 +129,13 @@ fn insert(response: &mut Response<Body>, header: axum::http::HeaderName, value: 
 
 /// No file: its retention is over, or there never was one.
 async fn missing(gateway: &Gateway, name: &ArtifactName, error: &ArtifactError) -> Response<Body> {
-    let code = match error {
+    let problem = match error {
         ArtifactError::NotFound => match gateway.jobs.by_artifact(name.as_str()).await {
-            Ok(Some(_)) => ErrorCode::ResultExpired,
-            Ok(None) => ErrorCode::NotFound,
-            Err(error) => {
-                tracing::error!(%error, "looking a result up failed");
-                ErrorCode::Internal
-            }
+            Ok(Some(_)) => Problem::new(ErrorCode::ResultExpired),
+            Ok(None) => Problem::new(ErrorCode::NotFound),
+            Err(error) => Problem::new(ErrorCode::Internal).cause(&error),
         },
-        error => {
-            tracing::error!(%error, "reading a result failed");
-            ErrorCode::Internal
-        }
+        error => Problem::new(ErrorCode::Internal).cause(error),
     };
-    gateway.refuse(&Problem::new(code))
+    gateway.refuse(&problem)
 }

@@ -1,7 +1,8 @@
 //! Reading a body: with a limit on its bytes, on its time and on the memory that all bodies take together, and with its
 //! hash made on the way.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream};
@@ -11,6 +12,8 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::domain::PaymentHash;
+
 /// What a body may take without being counted.
 const UNCOUNTED: usize = 64 * 1024;
 /// Memory is counted in steps of this many bytes.
@@ -19,24 +22,41 @@ const STEP: usize = 64 * 1024;
 const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
 /// What of a body that was refused is read and thrown away, so that a client that sends first and reads afterwards
 /// gets to see the refusal.
-const DRAIN_BYTES: usize = 8 * 1024 * 1024;
-const DRAIN_TIME: Duration = Duration::from_secs(2);
+const DRAIN_BYTES: usize = 32 * 1024 * 1024;
+const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 /// Reads bodies, and counts what they take.
 pub struct BodyReader {
     unpaid: Arc<Semaphore>,
     paid: Arc<Semaphore>,
+    /// Payments with a large body under way.
+    uploading: Arc<Mutex<HashMap<PaymentHash, Arc<Semaphore>>>>,
     idle: Duration,
     total: Duration,
 }
 
-/// Who sends a body: those who have paid do not share memory with those who have not.
+/// Who sends a body: those who have paid do not share memory with those who have not, and each payment has one large
+/// body at a time, so that one credential cannot keep out all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sender {
     /// No payment was proven.
     Unpaid,
-    /// A payment was proven.
-    Paid,
+    /// This payment was proven.
+    Paid(PaymentHash),
+}
+
+/// Memory that a body takes; dropping it gives the memory back.
+#[derive(Default)]
+pub struct Memory {
+    permits: Vec<OwnedSemaphorePermit>,
+    upload: Option<Upload>,
+}
+
+/// The place of a payment's one large body.
+struct Upload {
+    uploading: Arc<Mutex<HashMap<PaymentHash, Arc<Semaphore>>>>,
+    hash: PaymentHash,
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// A whole body.
@@ -46,7 +66,7 @@ pub struct ReadBody {
     /// Their SHA-256.
     pub sha256: [u8; 32],
     /// Gives the memory back when the body is no longer needed.
-    pub memory: Vec<OwnedSemaphorePermit>,
+    pub memory: Memory,
 }
 
 /// Why there is no body.
@@ -68,15 +88,16 @@ impl BodyReader {
     #[must_use]
     pub fn new(memory: usize, idle: Duration, total: Duration) -> Self {
         let steps = (memory / STEP).max(1);
-        Self { unpaid: Arc::new(Semaphore::new(steps)), paid: Arc::new(Semaphore::new(steps)), idle, total }
+        let pool = || Arc::new(Semaphore::new(steps));
+        Self { unpaid: pool(), paid: pool(), uploading: Arc::default(), idle, total }
     }
 
     /// Reads a body of up to `limit` bytes. Of a larger one nothing is kept.
     pub async fn read(&self, body: Body, limit: usize, sender: Sender) -> Result<ReadBody, BodyRefusal> {
         let mut stream = body.into_data_stream();
         let read = self.collect(&mut stream, limit, sender).await;
-        if read.as_ref().err() == Some(&BodyRefusal::TooLarge) {
-            drain(stream).await;
+        if let Err(BodyRefusal::TooLarge | BodyRefusal::NoMemory) = &read {
+            drain_stream(stream).await;
         }
         read
     }
@@ -91,7 +112,7 @@ impl BodyReader {
         let mut hasher = Sha256::new();
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
-        let mut memory = Vec::new();
+        let mut memory = Memory::default();
         let mut counted = UNCOUNTED;
         loop {
             let idle = deadline.min(Instant::now() + self.idle);
@@ -106,7 +127,7 @@ impl BodyReader {
                 return Err(BodyRefusal::TooLarge);
             }
             while counted < len {
-                memory.push(self.take_memory(sender).await?);
+                self.take_memory(sender, &mut memory, deadline).await?;
                 counted += STEP;
             }
             hasher.update(&chunk);
@@ -124,20 +145,59 @@ impl BodyReader {
         Ok(ReadBody { bytes, sha256: hasher.finalize().into(), memory })
     }
 
-    async fn take_memory(&self, sender: Sender) -> Result<OwnedSemaphorePermit, BodyRefusal> {
-        let pool = match sender {
-            Sender::Unpaid => self.unpaid.clone(),
-            Sender::Paid => self.paid.clone(),
+    async fn take_memory(&self, sender: Sender, memory: &mut Memory, deadline: Instant) -> Result<(), BodyRefusal> {
+        let (pool, patience) = match sender {
+            Sender::Unpaid => (&self.unpaid, deadline.min(Instant::now() + MEMORY_PATIENCE)),
+            Sender::Paid(hash) => {
+                if memory.upload.is_none() {
+                    memory.upload = Some(self.place(hash, deadline).await?);
+                }
+                // Whoever has paid waits for as long as it takes rather than be sent away.
+                (&self.paid, deadline)
+            }
         };
-        match timeout(MEMORY_PATIENCE, pool.acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) | Err(_) => Err(BodyRefusal::NoMemory),
+        match timeout_at(patience, pool.clone().acquire_owned()).await {
+            Ok(Ok(permit)) => memory.permits.push(permit),
+            Ok(Err(_)) | Err(_) => return Err(BodyRefusal::NoMemory),
+        }
+        Ok(())
+    }
+
+    /// Waits until no other large body of this payment is under way.
+    async fn place(&self, hash: PaymentHash, deadline: Instant) -> Result<Upload, BodyRefusal> {
+        let place = {
+            let mut uploading = self.uploading.lock().unwrap_or_else(PoisonError::into_inner);
+            uploading.entry(hash).or_insert_with(|| Arc::new(Semaphore::new(1))).clone()
+        };
+        // Made first, so that its drop tidies up however the wait ends.
+        let mut upload = Upload { uploading: self.uploading.clone(), hash, permit: None };
+        match timeout_at(deadline, place.acquire_owned()).await {
+            Ok(Ok(permit)) => upload.permit = Some(permit),
+            Ok(Err(_)) | Err(_) => return Err(BodyRefusal::NoMemory),
+        }
+        Ok(upload)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        let mut uploading = self.uploading.lock().unwrap_or_else(PoisonError::into_inner);
+        self.permit.take();
+        // Only the map itself holds it: nobody waits.
+        if uploading.get(&self.hash).is_some_and(|place| Arc::strong_count(place) == 1) {
+            uploading.remove(&self.hash);
         }
     }
 }
 
+/// Reads and throws away what is left of a body that is refused, within bounds: many clients and proxies send first and
+/// read afterwards, and would see a broken connection instead of the refusal.
+pub async fn drain(body: Body) {
+    drain_stream(body.into_data_stream()).await;
+}
+
 /// Reads on and throws away, within bounds.
-async fn drain(mut stream: BodyDataStream) {
+async fn drain_stream(mut stream: BodyDataStream) {
     let read_on = async {
         let mut left = DRAIN_BYTES;
         while let Some(Ok(chunk)) = stream.next().await {
@@ -197,8 +257,22 @@ mod tests {
         let held = reader.read(chunks(size / 1_024, 1_024), size, Sender::Unpaid).await.ok().unwrap();
         let second = reader.read(chunks(size / 1_024, 1_024), size, Sender::Unpaid).await;
         assert_eq!(second.err(), Some(BodyRefusal::NoMemory));
-        assert!(reader.read(chunks(size / 1_024, 1_024), size, Sender::Paid).await.is_ok());
+        let paid = Sender::Paid(PaymentHash::from_bytes([1; 32]));
+        assert!(reader.read(chunks(size / 1_024, 1_024), size, paid).await.is_ok());
         drop(held);
         assert!(reader.read(chunks(size / 1_024, 1_024), size, Sender::Unpaid).await.is_ok());
+    }
+    #[tokio::test(start_paused = true)]
+    async fn one_payment_cannot_keep_out_another() {
+        let reader = reader(4 * STEP);
+        let size = UNCOUNTED + 2 * STEP;
+        let [mine, yours] = [1, 2].map(|n| Sender::Paid(PaymentHash::from_bytes([n; 32])));
+        let held = reader.read(chunks(size / 1_024, 1_024), size, mine).await.ok().unwrap();
+        let again = reader.read(chunks(size / 1_024, 1_024), size, mine).await;
+        assert_eq!(again.err(), Some(BodyRefusal::NoMemory), "one large body of a payment at a time");
+        assert!(reader.read(chunks(size / 1_024, 1_024), size, yours).await.is_ok());
+        drop(held);
+        assert!(reader.read(chunks(size / 1_024, 1_024), size, mine).await.is_ok());
+        assert!(reader.uploading.lock().unwrap().is_empty(), "nothing is left behind");
     }
 }

@@ -9,7 +9,8 @@ use governor::{Quota, RateLimiter};
 
 use crate::config::ChallengeLimit;
 
-/// Addresses that are told apart; beyond it newcomers share one budget, so that memory stays bounded.
+/// Addresses that are told apart. Beyond it whole networks share a budget, so that memory stays bounded and nobody who
+/// is far from a flood pays for it.
 const MAX_ADDRESSES: usize = 100_000;
 
 /// A budget for each client address.
@@ -20,12 +21,14 @@ struct Limiter {
     clock: DefaultClock,
 }
 
-/// What is charged: one IPv4 address, one IPv6 network of 64 bits (a household or a machine), or everybody else.
+/// What is charged: one IPv4 address or one IPv6 network of 64 bits (a household or a machine); in a flood of addresses,
+/// an IPv4 network of 16 bits or an IPv6 network of 32 bits (a provider).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Payer {
     V4(u32),
     V6(u64),
-    Everybody,
+    WideV4(u32),
+    WideV6(u128),
 }
 
 impl Budget {
@@ -41,7 +44,7 @@ impl Budget {
     /// Charges one challenge to `client`; refused with the time until the next one.
     pub fn charge(&self, client: IpAddr) -> Result<(), Duration> {
         let Some(Limiter { limiter, clock }) = &self.0 else { return Ok(()) };
-        let payer = if limiter.len() < MAX_ADDRESSES { Payer::of(client) } else { Payer::Everybody };
+        let payer = if limiter.len() < MAX_ADDRESSES { Payer::of(client) } else { Payer::wide(client) };
         limiter.check_key(&payer).map_err(|refused| refused.wait_time_from(clock.now()))
     }
 
@@ -59,6 +62,13 @@ impl Payer {
         match client.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.to_bits()),
             IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+        }
+    }
+
+    fn wide(client: IpAddr) -> Self {
+        match client.to_canonical() {
+            IpAddr::V4(address) => Self::WideV4(address.to_bits() >> 16),
+            IpAddr::V6(address) => Self::WideV6(address.to_bits() >> 96),
         }
     }
 }

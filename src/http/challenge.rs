@@ -41,9 +41,8 @@ pub async fn respond(
 ) -> Result<Response<Body>, Problem> {
     let began = tokio::time::Instant::now();
     let challenge = gateway.paywall.challenge(binding, quote).await.map_err(|error| {
-        tracing::error!(%error, "no challenge could be made");
         metrics::counter!("satforge_challenges_failed_total").increment(1);
-        Problem::new(ErrorCode::LightningUnavailable).retry_after(NODE_PATIENCE)
+        Problem::new(ErrorCode::LightningUnavailable).retry_after(NODE_PATIENCE).cause(&error)
     })?;
     metrics::histogram!("satforge_invoice_seconds").record(began.elapsed().as_secs_f64());
     metrics::counter!("satforge_challenges_total", "service" => binding.service.name(), "code" => code.entry().name)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::domain::ServiceId;
@@ -13,7 +14,7 @@ use crate::domain::ServiceId;
 use super::answer::json_response;
 use super::error::{ErrorCode, TABLE};
 use super::gateway::Gateway;
-use super::problem::Problem;
+use super::problem::{Problem, to_json};
 
 /// A probe must not hang on what it probes.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -52,8 +53,9 @@ pub async fn service(service: ServiceId, State(gateway): State<Arc<Gateway>>) ->
     json_response(StatusCode::OK, &document)
 }
 
-/// `GET /api/error-codes`: the error table.
-pub async fn error_codes(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
+/// `GET /api/error-codes`: the error table, rendered once.
+#[must_use]
+pub fn error_codes(gateway: &Gateway) -> Bytes {
     let codes: Vec<Value> = TABLE
         .iter()
         .map(|entry| {
@@ -67,7 +69,7 @@ pub async fn error_codes(State(gateway): State<Arc<Gateway>>) -> Response<Body> 
             })
         })
         .collect();
-    json_response(StatusCode::OK, &json!({"errors": codes}))
+    Bytes::from(to_json(&json!({"errors": codes})))
 }
 
 /// `GET /healthz`: the process runs.
@@ -77,7 +79,8 @@ pub async fn healthz() -> Response<Body> {
 
 /// `GET /readyz`: the gateway can sell.
 pub async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
-    let database = tokio::time::timeout(PROBE_TIMEOUT, gateway.store.ping()).await.is_ok_and(|ping| ping.is_ok());
+    let database = gateway.store.is_writable()
+        && tokio::time::timeout(PROBE_TIMEOUT, gateway.store.ping()).await.is_ok_and(|ping| ping.is_ok());
     let lightning = tokio::time::timeout(PROBE_TIMEOUT, gateway.lightning.health()).await.is_ok_and(|h| h.is_ok());
     let providers =
         gateway.catalog.services().iter().all(|service| gateway.providers.for_service(service.id).is_some());

@@ -11,18 +11,23 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::catalog::{self, BodyError, Depth, Priced};
 use crate::config::ServiceConfig;
 use crate::domain::{RequestBinding, ServiceId};
-use crate::jobs::RedeemError;
-use crate::paywall::{Proof, ProvenCredential, Refusal};
+use crate::jobs::{JobView, RedeemError};
+use crate::paywall::{Proof, ProvenCredential, Refusal, VerifiedPayment};
 
-use super::body::{BodyRefusal, ReadBody, Sender};
+use super::body::{BodyRefusal, ReadBody, Sender, drain};
 use super::client::Peer;
 use super::error::{ErrorCode, YOUR_PAYMENT_STANDS};
 use super::gateway::Gateway;
+use super::observe::RequestId;
 use super::problem::Problem;
 use super::{challenge, hold};
 
@@ -31,11 +36,13 @@ const PAID_BODY_LIMIT: usize = 64 * 1024 * 1024;
 /// What a client is told to wait when the gateway is short of something.
 const SOON: Duration = Duration::from_secs(2);
 const LATER: Duration = Duration::from_secs(30);
+/// How long an image waits to be decoded.
+const DECODER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sells, or delivers what was sold.
 pub async fn purchase(service: ServiceId, State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
     let answered = match gateway.paywall.prove(authorization(request.headers())) {
-        Proof::Proven(credentials) => redeem(&gateway, service, credentials, request).await,
+        Proof::Proven(credentials) => present(&gateway, service, credentials, request).await,
         Proof::Refused(refusal) => sell(&gateway, service, refusal.into(), request).await,
         Proof::Absent => sell(&gateway, service, ErrorCode::PaymentRequired, request).await,
     };
@@ -50,50 +57,83 @@ async fn sell(
     request: Request,
 ) -> Result<Response<Body>, Problem> {
     let (parts, body) = request.into_parts();
-    if gateway.shutdown.is_soft() {
-        return Err(Problem::new(ErrorCode::ShuttingDown).retry_after(SOON));
-    }
-    charge_budget(gateway, client(gateway, &parts))?;
-    let config = on_sale(gateway, service)?;
-    require_plain_json(&parts.headers)?;
+    let config = match may_ask(gateway, service, &parts) {
+        Ok(config) => config,
+        Err(problem) => {
+            drain(body).await;
+            return Err(problem);
+        }
+    };
     let body = gateway.bodies.read(body, config.body_limit, Sender::Unpaid).await;
     let body = body.map_err(|refusal| body_problem(refusal, config.body_limit))?;
     make_challenge(gateway, config, code, body).await
 }
 
 /// With a proven payment: honour it if it is for this request, before any other rule is looked at.
-async fn redeem(
+async fn present(
     gateway: &Arc<Gateway>,
     service: ServiceId,
-    credentials: Vec<ProvenCredential>,
+    mut credentials: Vec<ProvenCredential>,
     request: Request,
 ) -> Result<Response<Body>, Problem> {
+    // What was paid for the other service is known now, before anything is read on its account.
+    credentials.retain(|credential| credential.is_for(service));
+    let Some(first) = credentials.first() else {
+        return sell(gateway, service, ErrorCode::BodyMismatch, request).await;
+    };
+    let sender = Sender::Paid(first.payment_hash());
     let (parts, body) = request.into_parts();
-    let body = gateway.bodies.read(body, PAID_BODY_LIMIT, Sender::Paid).await;
-    let body = body.map_err(|refusal| paid_body_problem(refusal, PAID_BODY_LIMIT))?;
+    let body = gateway.bodies.read(body, PAID_BODY_LIMIT, sender).await.map_err(paid_body_problem)?;
     let binding = RequestBinding { service, body_sha256: body.sha256 };
     let code = match gateway.paywall.bind(credentials, binding) {
-        Ok(payment) => match gateway.jobs.redeem(payment, body.bytes.clone()).await {
+        Ok(payment) => match redeem(gateway, payment, &body, &parts).await {
             Ok(view) => {
                 drop(body);
                 return hold::answer(gateway, view, &parts.headers).await;
             }
             Err(RedeemError::BoundElsewhere) => ErrorCode::BodyMismatch,
-            Err(error) => {
-                tracing::error!(%error, "a redemption failed");
-                return Err(Problem::new(ErrorCode::Internal).suggestion(YOUR_PAYMENT_STANDS));
-            }
+            Err(error) => return Err(your_payment_stands().cause(&error)),
         },
         Err(refusal) => refusal.into(),
     };
     // A payment for something else: nothing was consumed, and what was sent is offered at its price.
-    charge_budget(gateway, client(gateway, &parts))?;
-    let config = on_sale(gateway, service)?;
-    require_plain_json(&parts.headers)?;
+    let config = may_ask(gateway, service, &parts)?;
     if body.bytes.len() > config.body_limit {
         return Err(body_problem(BodyRefusal::TooLarge, config.body_limit));
     }
     make_challenge(gateway, config, code, body).await
+}
+
+/// In a task of its own: a caller that goes away in the middle would otherwise leave half a redemption behind.
+async fn redeem(
+    gateway: &Arc<Gateway>,
+    payment: VerifiedPayment,
+    body: &ReadBody,
+    parts: &Parts,
+) -> Result<JobView, RedeemError> {
+    if let Some(known) = gateway.jobs.recall(&payment) {
+        return known;
+    }
+    let (answer, redeemed) = oneshot::channel();
+    let (jobs, bytes) = (gateway.jobs.clone(), body.bytes.clone());
+    let task = async move {
+        // Nobody is left to be told if the caller has gone.
+        let _ = answer.send(jobs.redeem(payment, bytes).await);
+    };
+    let request_id = parts.extensions.get::<RequestId>().map_or("", RequestId::as_str);
+    gateway.shutdown.spawn(task.instrument(tracing::info_span!("request", request.id = request_id)));
+    redeemed.await.unwrap_or(Err(RedeemError::Interrupted))
+}
+
+/// Whether somebody without a payment for this request may ask for its price now.
+fn may_ask<'a>(gateway: &'a Gateway, service: ServiceId, parts: &Parts) -> Result<&'a ServiceConfig, Problem> {
+    if gateway.shutdown.is_soft() {
+        return Err(Problem::new(ErrorCode::ShuttingDown).retry_after(SOON));
+    }
+    charge_budget(gateway, client(gateway, parts))?;
+    let config = on_sale(gateway, service)?;
+    require_plain_json(&parts.headers)?;
+    Ok(config)
 }
 
 async fn make_challenge(
@@ -110,12 +150,15 @@ async fn make_challenge(
 /// Small bodies are judged in place. Larger ones hold an image: decoding it takes a core for up to seconds, so it
 /// happens on a thread of its own, a few at a time.
 async fn validate(gateway: &Gateway, config: &ServiceConfig, body: ReadBody) -> Result<Priced, Problem> {
-    const IN_PLACE: usize = 16 * 1024;
+    const IN_PLACE: usize = 64 * 1024;
     let judged = if config.id == ServiceId::Video && body.bytes.len() <= IN_PLACE {
         catalog::validate(config, &body.bytes, Depth::Full)
     } else {
         let internal = || Problem::new(ErrorCode::Internal);
-        let turn = gateway.decoders.clone().acquire_owned().await.map_err(|_| internal())?;
+        let turn = timeout(DECODER_PATIENCE, gateway.decoders.clone().acquire_owned())
+            .await
+            .map_err(|_| busy("All image decoders are busy."))?
+            .map_err(|_| internal())?;
         let config = config.clone();
         let judge = move || {
             let judged = catalog::validate(&config, &body.bytes, Depth::Full);
@@ -138,7 +181,7 @@ fn authorization(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(AUTHORIZATION).iter().map(axum::http::HeaderValue::as_bytes)
 }
 
-fn client(gateway: &Gateway, parts: &axum::http::request::Parts) -> IpAddr {
+fn client(gateway: &Gateway, parts: &Parts) -> IpAddr {
     let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |Peer(address)| address.ip());
     gateway.proxies.client(peer, &parts.headers)
 }
@@ -152,7 +195,8 @@ fn charge_budget(gateway: &Gateway, client: IpAddr) -> Result<(), Problem> {
 
 /// Nothing is invoiced that nobody could deliver.
 fn on_sale(gateway: &Gateway, service: ServiceId) -> Result<&ServiceConfig, Problem> {
-    let config = gateway.catalog.service(service).filter(|_| gateway.providers.for_service(service).is_some());
+    let deliverable = gateway.providers.for_service(service).is_some() && gateway.store.is_writable();
+    let config = gateway.catalog.service(service).filter(|_| deliverable);
     config.ok_or_else(|| Problem::new(ErrorCode::UpstreamUnavailable).retry_after(LATER))
 }
 
@@ -177,13 +221,29 @@ fn body_problem(refusal: BodyRefusal, limit: usize) -> Problem {
             Problem::new(ErrorCode::BodyTooLarge).detail(format!("This service takes bodies of up to {limit} bytes."))
         }
         BodyRefusal::TooSlow => Problem::new(ErrorCode::RequestTimeout),
-        BodyRefusal::NoMemory => Problem::new(ErrorCode::RateLimited).retry_after(SOON),
+        BodyRefusal::NoMemory => busy("Other uploads hold all the memory there is for them."),
         BodyRefusal::Broken => Problem::new(ErrorCode::MalformedJson).detail("The body was cut short."),
     }
 }
 
-fn paid_body_problem(refusal: BodyRefusal, limit: usize) -> Problem {
-    body_problem(refusal, limit).suggestion(YOUR_PAYMENT_STANDS)
+fn paid_body_problem(refusal: BodyRefusal) -> Problem {
+    match refusal {
+        // A good credential is never told that it is limited.
+        BodyRefusal::NoMemory => Problem::new(ErrorCode::UpstreamUnavailable)
+            .detail("The gateway is busy with other uploads.")
+            .retry_after(SOON)
+            .suggestion(YOUR_PAYMENT_STANDS),
+        refusal => body_problem(refusal, PAID_BODY_LIMIT).suggestion(YOUR_PAYMENT_STANDS),
+    }
+}
+
+fn your_payment_stands() -> Problem {
+    Problem::new(ErrorCode::Internal).suggestion(YOUR_PAYMENT_STANDS).retry_after(SOON)
+}
+
+fn busy(detail: &str) -> Problem {
+    metrics::counter!("satforge_challenges_limited_total").increment(1);
+    Problem::new(ErrorCode::RateLimited).detail(detail).retry_after(SOON)
 }
 
 impl From<Refusal> for ErrorCode {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep};
 use crate::catalog::Problem as BodyProblem;
 use crate::domain::PublicJobId;
 use crate::jobs::{Following, JobView};
+use crate::store::StoreError;
 
 use super::error::ErrorCode;
 use super::gateway::Gateway;
@@ -27,12 +29,12 @@ const COMMENT_EVERY: Duration = Duration::from_secs(15);
 /// The job's document, at once or, with `?wait=N`, once the job has ended.
 pub async fn show(
     State(gateway): State<Arc<Gateway>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Response<Body> {
     let shown = async {
         let wait = wait_of(query.as_deref())?;
-        let mut following = follow(&gateway, &id).await?;
+        let mut following = follow(&gateway, id).await?;
         hold::ended_by(&gateway, &mut following, Instant::now() + wait.min(gateway.waiting.hold)).await;
         Ok(following)
     };
@@ -43,8 +45,12 @@ pub async fn show(
 }
 
 /// The job's document again after each change, as server-sent events, until it has ended.
-pub async fn events(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, headers: HeaderMap) -> Response<Body> {
-    let following = match follow(&gateway, &id).await {
+pub async fn events(
+    State(gateway): State<Arc<Gateway>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let following = match follow(&gateway, id).await {
         Ok(following) => following,
         Err(problem) => return gateway.refuse(&problem),
     };
@@ -64,13 +70,11 @@ pub async fn events(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>,
 
 const END_EVENT_ID: &str = "end";
 
-async fn follow(gateway: &Gateway, id: &str) -> Result<Following, Problem> {
+async fn follow(gateway: &Gateway, id: Result<Path<String>, PathRejection>) -> Result<Following, Problem> {
     let not_found = || Problem::new(ErrorCode::NotFound).detail("There is no job with this id.");
-    let id = PublicJobId::parse(id).map_err(|_| not_found())?;
-    let internal = |error| {
-        tracing::error!(%error, "reading a job failed");
-        Problem::new(ErrorCode::Internal)
-    };
+    let Path(id) = id.map_err(|_| not_found())?;
+    let id = PublicJobId::parse(&id).map_err(|_| not_found())?;
+    let internal = |error: StoreError| Problem::new(ErrorCode::Internal).cause(&error);
     let view = gateway.jobs.by_public_id(&id).await.map_err(internal)?.ok_or_else(not_found)?;
     if answer::is_result_gone(gateway, &view) {
         return Err(Problem::new(ErrorCode::ResultExpired));

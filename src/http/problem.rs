@@ -23,6 +23,7 @@ pub struct Problem {
     retry_after: Option<Duration>,
     errors: Vec<BodyProblem>,
     refund: Option<Refund>,
+    cause: Option<String>,
 }
 
 /// What is owed back to the caller.
@@ -32,9 +33,14 @@ pub struct Refund {
     amount_sats: u64,
 }
 
-/// The code of an error response, for the log line.
-#[derive(Clone, Copy, Debug)]
-pub struct SentCode(pub ErrorCode);
+/// What the log line says about an error response.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The code.
+    pub code: ErrorCode,
+    /// What went wrong on our side; the caller is not told.
+    pub cause: Option<String>,
+}
 
 /// The JSON form; `T` are the fields of one kind of error alone.
 #[derive(Serialize)]
@@ -72,7 +78,7 @@ impl Problem {
     /// An error with what the table says about it.
     #[must_use]
     pub const fn new(code: ErrorCode) -> Self {
-        Self { code, detail: None, suggestion: None, retry_after: None, errors: Vec::new(), refund: None }
+        Self { code, detail: None, suggestion: None, retry_after: None, errors: Vec::new(), refund: None, cause: None }
     }
 
     /// With a sentence about this very occurrence.
@@ -103,6 +109,12 @@ impl Problem {
     #[must_use]
     pub fn refund(self, refund: Refund) -> Self {
         Self { refund: Some(refund), ..self }
+    }
+
+    /// With what went wrong on our side: for the request's log line, never for the caller.
+    #[must_use]
+    pub fn cause(self, cause: &dyn std::fmt::Display) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
     }
 
     /// The code.
@@ -148,7 +160,7 @@ impl Problem {
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response.extensions_mut().insert(SentCode(self.code));
+        response.extensions_mut().insert(Sent { code: self.code, cause: self.cause.clone() });
         response
     }
 

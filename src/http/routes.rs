@@ -17,11 +17,13 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::ACCEPT;
-use axum::middleware::from_fn_with_state;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::routing::{get, post};
 
 use crate::domain::ServiceId;
 
+use super::answer::rendered_json;
 use super::error::ErrorCode;
 use super::gateway::Gateway;
 use super::page::NotFoundPage;
@@ -40,10 +42,11 @@ pub fn router(gateway: Arc<Gateway>) -> Result<Router, askama::Error> {
         router = router.route("/sandbox/pay", post(sandbox::pay));
     }
     let not_found = NotFoundPage::render(&gateway)?;
+    let error_codes = discovery::error_codes(&gateway);
     let router = router
         .route("/api/l402/jobs/{id}", get(job::show))
         .route("/api/l402/jobs/{id}/events", get(job::events))
-        .route("/api/error-codes", get(discovery::error_codes))
+        .route("/api/error-codes", get(move || async move { rendered_json(StatusCode::OK, error_codes.clone()) }))
         .route("/artifacts/{name}", get(artifact::serve))
         .route("/healthz", get(discovery::healthz))
         .route("/readyz", get(discovery::readyz))
@@ -53,7 +56,7 @@ pub fn router(gateway: Arc<Gateway>) -> Result<Router, askama::Error> {
         .fallback(move |State(gateway): State<Arc<Gateway>>, request: Request| async move {
             if wants_html(&request) { not_found.response() } else { gateway.refuse(&Problem::new(ErrorCode::NotFound)) }
         })
-        .layer(from_fn_with_state(gateway.clone(), observe::observe))
+        .layer(from_fn(observe::observe))
         .with_state(gateway);
     Ok(router)
 }

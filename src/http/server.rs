@@ -21,7 +21,8 @@ use crate::shutdown::Shutdown;
 
 use super::client::Peer;
 
-/// A request's head: eight macaroons of the largest size fit. More is answered with 431.
+/// What is buffered of a request's head: eight macaroons of the largest size fit. A head of about twice as much is
+/// answered with 431.
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
 /// The pause after a failed `accept`, which is mostly a lack of file descriptors.

@@ -78,7 +78,19 @@ impl Execution {
                 tracing::error!(job.id = %self.job.id, error = %stop, "an attempt was cut short");
                 let later = self.engine.now().saturating_add(self.engine.pause_millis(self.failures));
                 self.give_back(later).await;
+                self.tell_if_ended().await;
             }
+        }
+    }
+
+    /// A write that reported an error may have ended the job all the same; its waiters must not wait in vain.
+    async fn tell_if_ended(&mut self) {
+        if let Ok(Some(job)) = self.engine.store.job_by_payment(self.job.payment_hash).await
+            && job.state.is_terminal()
+        {
+            self.engine.finished.remember(&job);
+            self.job = job;
+            self.publish(None);
         }
     }
 
@@ -98,14 +110,18 @@ impl Execution {
         }
     }
 
-    /// The deadline has passed: stop what runs upstream, and owe.
+    /// The deadline has passed: owe, and stop what runs upstream.
     async fn expire(&mut self) -> Result<(), Stop> {
-        if let JobState::Running(upstream) | JobState::Storing(upstream) = self.job.state.clone()
-            && let Some(provider) = self.provider(&upstream.provider)
-        {
-            self.discard(&provider, &upstream.id).await;
+        let left = self.job.state.clone();
+        let ended = self.fail(Failure::DeadlineExceeded).await;
+        match left {
+            JobState::Running(upstream) | JobState::Storing(upstream) => match self.provider(&upstream.provider) {
+                Some(provider) => self.discard_after(ended, &provider, &upstream.id).await,
+                None => ended,
+            },
+            JobState::Dispatching { seq, provider } => self.discard_found(ended, seq, &provider).await,
+            JobState::Queued | JobState::Succeeded(_) | JobState::Failed(_) => ended,
         }
-        self.fail(Failure::DeadlineExceeded).await
     }
 
     /// Writes the next open state down.
@@ -127,7 +143,7 @@ impl Execution {
         let pause = self.engine.pause_millis(self.failures).max(asked);
         // A pause beyond the deadline would only delay the news.
         let run_after = self.engine.now().saturating_add(pause).min(self.job.deadline_at.saturating_add(1));
-        if !self.engine.store.requeue(self.job.id, self.job.attempt, state.clone(), run_after).await? {
+        if !self.engine.store.requeue(&self.job, state.clone(), run_after).await? {
             return Err(Stop::LeaseLost);
         }
         metrics::counter!("satforge_job_retries_total", "service" => self.service()).increment(1);
@@ -155,26 +171,12 @@ impl Execution {
         self.job.state = state;
         self.engine.finished.remember(&self.job);
         self.publish(None);
-        self.account();
+        self.engine.account(&self.job);
         // A crash before this leaves a file that the next start sweeps.
         if let Err(error) = self.engine.artifacts.delete_input(&self.job.id.to_string()).await {
             tracing::warn!(job.id = %self.job.id, %error, "deleting the input failed");
         }
         Err(Stop::Done)
-    }
-
-    fn account(&self) {
-        let outcome = match &self.job.state {
-            JobState::Failed(failed) => failed.failure.name(),
-            other => other.name(),
-        };
-        let elapsed_ms = self.engine.now().saturating_sub(self.job.created_at);
-        tracing::info!(job.id = %self.job.id, job.service = self.service(), job.outcome = outcome, elapsed_ms,
-            job.dispatches = self.job.dispatches, "job ended");
-        metrics::counter!("satforge_jobs_ended_total", "service" => self.service(), "outcome" => outcome).increment(1);
-        #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "a histogram needs no more precision")]
-        let seconds = elapsed_ms as f64 / 1_000.0;
-        metrics::histogram!("satforge_job_seconds", "service" => self.service()).record(seconds);
     }
 
     fn publish(&self, progress: Option<f32>) {
@@ -187,7 +189,21 @@ impl Execution {
         }
     }
 
-    /// Tells the provider that nobody needs this any more. It costs nothing but storage if that fails.
+    /// Tells the provider that nobody needs this any more, once the attempt has `ended` with all written down: whoever
+    /// waits must not wait for this too, and whoever has lost the lease must not take the generation from whoever has
+    /// it now. It costs nothing but storage if it fails.
+    async fn discard_after(
+        &self,
+        ended: Result<(), Stop>,
+        provider: &Arc<dyn Provider>,
+        upstream_id: &str,
+    ) -> Result<(), Stop> {
+        if matches!(ended, Err(Stop::Done)) {
+            self.discard(provider, upstream_id).await;
+        }
+        ended
+    }
+
     async fn discard(&self, provider: &Arc<dyn Provider>, upstream_id: &str) {
         if let Err(error) = self.call(provider, "discard", provider.discard(upstream_id)).await {
             tracing::debug!(job.id = %self.job.id, %error, "discarding upstream failed");

@@ -24,8 +24,8 @@ use crate::artifacts::ArtifactStore;
 use crate::catalog::Catalog;
 use crate::clock::{Clock, signed_millis};
 use crate::config::{ArtifactsConfig, JobsConfig};
-use crate::domain::PublicJobId;
 use crate::domain::job::Job;
+use crate::domain::{JobState, PublicJobId};
 use crate::providers::Providers;
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError};
@@ -168,6 +168,22 @@ impl Engine {
     fn view(&self, job: Job) -> JobView {
         let progress = if job.state.is_terminal() { None } else { self.waiters.progress(job.id) };
         JobView { job, progress }
+    }
+
+    /// Tells log and metrics of a job's end.
+    fn account(&self, job: &Job) {
+        let service = job.binding.service.name();
+        let outcome = match &job.state {
+            JobState::Failed(failed) => failed.failure.name(),
+            other => other.name(),
+        };
+        let elapsed_ms = self.now().saturating_sub(job.created_at);
+        tracing::info!(job.id = %job.id, job.service = service, job.outcome = outcome, elapsed_ms,
+            job.dispatches = job.dispatches, "job ended");
+        metrics::counter!("satforge_jobs_ended_total", "service" => service, "outcome" => outcome).increment(1);
+        #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "a histogram needs no more precision")]
+        let seconds = elapsed_ms as f64 / 1_000.0;
+        metrics::histogram!("satforge_job_seconds", "service" => service).record(seconds);
     }
 
     /// How long a job that failed `failures` times waits, in milliseconds.

@@ -36,6 +36,9 @@ pub enum RedeemError {
     /// The file of a large input.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
+    /// The gateway stopped in the middle.
+    #[error("the redemption was interrupted")]
+    Interrupted,
     /// A thread of ours panicked.
     #[error("unpacking the body failed")]
     Unpacking,
@@ -64,15 +67,19 @@ impl Redeeming {
 }
 
 impl Jobs {
+    /// What a payment bought, if that has ended lately: without a query, and without consuming the payment.
+    #[must_use]
+    pub fn recall(&self, payment: &VerifiedPayment) -> Option<Result<JobView, RedeemError>> {
+        let job = self.engine.finished.get(&payment.payment_hash())?;
+        Some(held_against(&self.engine, job, payment.binding()))
+    }
+
     /// Redeems `payment` for `body`, or finds the job that it bought before. `body` is what the payment is bound to.
     ///
     /// Crash rule: when this returns, the redemption is on disk. An error consumes nothing.
     pub async fn redeem(&self, payment: VerifiedPayment, body: Bytes) -> Result<JobView, RedeemError> {
         let engine = &self.engine;
         let hash = payment.payment_hash();
-        if let Some(job) = engine.finished.get(&hash) {
-            return held_against(engine, job, payment.binding());
-        }
         let _turn = engine.redeeming.turn(&hash).await;
         if let Some(job) = engine.store.job_by_payment(hash).await? {
             engine.finished.remember(&job);
@@ -84,8 +91,12 @@ impl Jobs {
                 metrics::counter!("satforge_redemptions_total", "service" => binding.service.name()).increment(1);
                 tracing::info!(job.id = %job.id, job.service = %binding.service, job.state = job.state.name(),
                     payment.amount_msat = job.amount.msat(), "payment redeemed");
-                engine.finished.remember(&job);
-                engine.wake.notify_one();
+                if job.state.is_terminal() {
+                    engine.finished.remember(&job);
+                    engine.account(&job);
+                } else {
+                    engine.wake.notify_one();
+                }
                 Ok(engine.view(job))
             }
             Inserted::Existing(job) => held_against(engine, job, binding),

@@ -55,12 +55,17 @@ pub(super) async fn sweep_after_crash(engine: &Engine) {
 
 async fn sweep_batch(engine: &Engine) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {
     let expired = engine.store.expired_results(engine.now(), BATCH).await?;
-    for result in &expired {
-        engine.artifacts.delete_result(&result.artifact).await?;
+    let mut swept = Vec::with_capacity(expired.len());
+    for result in expired {
+        match engine.artifacts.delete_result(&result.artifact).await {
+            Ok(()) => swept.push(result.job_id),
+            // One file that cannot be deleted must not keep all the others.
+            Err(error) => tracing::error!(job.id = result.job_id, %error, "deleting a result failed"),
+        }
     }
-    let swept = expired.len();
-    if swept > 0 {
-        engine.store.mark_swept(expired.into_iter().map(|result| result.job_id).collect(), engine.now()).await?;
+    let count = swept.len();
+    if count > 0 {
+        engine.store.mark_swept(swept, engine.now()).await?;
     }
-    Ok(swept)
+    Ok(count)
 }

@@ -23,7 +23,8 @@ pub(super) struct Waiters {
 /// A place among the waiters of one job; dropping it gives the place up.
 pub(super) struct Subscription {
     id: JobId,
-    receiver: watch::Receiver<Latest>,
+    /// `None` only while it is dropped.
+    receiver: Option<watch::Receiver<Latest>>,
     waiters: Waiters,
 }
 
@@ -37,7 +38,7 @@ impl Waiters {
     pub(super) fn subscribe(&self, id: JobId) -> Subscription {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let receiver = entries.entry(id).or_insert_with(|| watch::channel(None).0).subscribe();
-        Subscription { id, receiver, waiters: self.clone() }
+        Subscription { id, receiver: Some(receiver), waiters: self.clone() }
     }
 
     /// Tells all who wait for this job.
@@ -62,8 +63,9 @@ impl Waiters {
 impl Drop for Subscription {
     fn drop(&mut self) {
         let mut entries = self.waiters.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        // This receiver is the last one: nobody is left to be told.
-        if entries.get(&self.id).is_some_and(|entry| entry.receiver_count() <= 1) {
+        // Given up under the lock: of two that leave together, one must see that nobody is left.
+        self.receiver.take();
+        if entries.get(&self.id).is_some_and(|entry| entry.receiver_count() == 0) {
             entries.remove(&self.id);
         }
     }
@@ -95,9 +97,10 @@ impl Following {
         let Some(subscription) = self.subscription.as_mut().filter(|_| !self.current.job.state.is_terminal()) else {
             return std::future::pending().await;
         };
+        let Some(receiver) = &mut subscription.receiver else { return std::future::pending().await };
         // The sender stays in the map for as long as this subscription does.
-        while subscription.receiver.changed().await.is_ok() {
-            if let Some(view) = subscription.receiver.borrow_and_update().clone() {
+        while receiver.changed().await.is_ok() {
+            if let Some(view) = receiver.borrow_and_update().clone() {
                 self.current = view;
                 return &self.current;
             }

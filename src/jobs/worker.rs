@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tracing::Instrument as _;
 
 use crate::clock::signed_millis;
 use crate::domain::JobId;
@@ -23,29 +25,43 @@ const CLAIM_AT_ONCE: usize = 32;
 
 /// The leases that this process holds, by job.
 #[derive(Default)]
-pub(super) struct Leases(Mutex<HashMap<JobId, i64>>);
+pub(super) struct Leases(Mutex<HashMap<JobId, Held>>);
+
+struct Held {
+    attempt: i64,
+    work: AbortHandle,
+}
 
 /// A lease that is being renewed until this is dropped.
-pub(super) struct Lease<'a> {
+struct Lease<'a> {
     leases: &'a Leases,
     id: JobId,
+    attempt: i64,
 }
 
 impl Leases {
-    fn hold(&self, id: JobId, attempt: i64) -> Lease<'_> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, attempt);
-        Lease { leases: self, id }
+    /// Holds a lease for `work`. A lease that ran out unrenewed (the clock was moved, the machine slept) may be claimed
+    /// again by this very process: then the older attempt ends here, as if it had crashed.
+    fn hold(&self, id: JobId, attempt: i64, work: AbortHandle) -> Lease<'_> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(older) = held.insert(id, Held { attempt, work }) {
+            older.work.abort();
+        }
+        Lease { leases: self, id, attempt }
     }
 
     fn held(&self) -> Vec<(JobId, i64)> {
-        let leases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.iter().map(|(id, attempt)| (*id, *attempt)).collect()
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.iter().map(|(id, held)| (*id, held.attempt)).collect()
     }
 }
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        self.leases.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        let mut held = self.leases.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.get(&self.id).is_some_and(|held| held.attempt == self.attempt) {
+            held.remove(&self.id);
+        }
     }
 }
 
@@ -123,10 +139,12 @@ async fn claim(
 async fn work(engine: Arc<Engine>, claimed: Claimed, slot: OwnedSemaphorePermit, shutdown: Shutdown) {
     let (id, attempt) = (claimed.job.id, claimed.job.attempt);
     let failures = claimed.failures;
-    let lease = engine.leases.hold(id, attempt);
     let execution = Execution::new(engine.clone(), claimed, shutdown.clone());
+    let span = tracing::info_span!("job", job.id = %id, job.attempt = attempt);
     // A task of its own, so that a panic ends one attempt and not the engine.
-    let ended = shutdown.spawn(execution.run()).await;
+    let work = shutdown.spawn(execution.run().instrument(span));
+    let lease = engine.leases.hold(id, attempt, work.abort_handle());
+    let ended = work.await;
     if ended.is_err_and(|error| error.is_panic()) {
         tracing::error!(job.id = %id, "an attempt panicked; the job goes back to the queue");
         put_back(&engine, id, attempt, failures).await;

@@ -18,7 +18,6 @@ use super::token::{self, NONCE_LEN, Token};
 const LOCATION: &[u8] = b"satforge";
 
 /// What a caller is asked to pay, and the token that the payment activates.
-#[derive(Clone, Debug)]
 pub struct Challenge {
     /// Standard base64 with padding.
     pub macaroon: String,
@@ -40,8 +39,13 @@ pub enum ChallengeError {
     Unusable(&'static str),
 }
 
+/// Nonces tried for one invoice. One in ten thousand texts has the letters by chance.
+const DRAWS: usize = 8;
+
 /// The macaroon for `invoice`, as text. `nonce` is drawn again while the text has the letters `LSAT` in it: one family
 /// of clients cuts them out and loses the payment.
+///
+/// `None`: the letters stand where no nonce can change them, in the payment hash; another invoice is needed.
 #[must_use]
 pub fn mint(
     ring: &KeyRing,
@@ -49,18 +53,16 @@ pub fn mint(
     binding: &RequestBinding,
     valid_until: u64,
     mut nonce: impl FnMut() -> [u8; NONCE_LEN],
-) -> String {
+) -> Option<String> {
     let caveats = caveat::mint(binding, valid_until);
-    loop {
+    (0..DRAWS).find_map(|_| {
         let token = Token { payment_hash: invoice.payment_hash, nonce: nonce(), amount: invoice.amount };
         let identifier = token.to_identifier();
         let key = token::root_key(ring.newest(), &identifier);
         let caveats = caveats.iter().map(String::as_bytes).collect();
         let text = STANDARD.encode(Macaroon::mint(&key, LOCATION, &identifier, caveats).encode());
-        if !text.contains("LSAT") {
-            return text;
-        }
-    }
+        (!text.contains("LSAT")).then_some(text)
+    })
 }
 
 /// Asks `backend` for an invoice over `request` and holds the answer against it.
@@ -85,7 +87,8 @@ pub async fn obtain_invoice(
     if !handed_out.insert(invoice.payment_hash, now) {
         return Err(ChallengeError::Unusable("its payment hash was handed out before"));
     }
-    Ok(Invoice { expires_at, ..invoice })
+    // What was said is replaced by what was decoded and asked for: the amount goes into the token and is refunded.
+    Ok(Invoice { amount, expires_at, ..invoice })
 }
 
 /// A backend may lie or be misconfigured: what is handed out is what was decoded, not what was said.
@@ -117,9 +120,12 @@ fn promised_expiry(decoded: &DecodedInvoice, asked: u64) -> Result<u64, &'static
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
     use crate::config::GatewayKey;
     use crate::domain::{PaymentHash, ServiceId};
     use crate::lightning::Network;
+    use crate::lightning::sandbox::SandboxLightning;
+    use std::sync::Arc;
 
     const HASH: PaymentHash = PaymentHash::from_bytes([9; 32]);
 
@@ -179,6 +185,46 @@ mod tests {
             nonce
         });
         assert_eq!(draws, 2, "the first draw must have given the letters");
-        assert!(!text.contains("LSAT"));
+        assert!(!text.unwrap().contains("LSAT"));
+    }
+
+    #[test]
+    fn letters_in_the_payment_hash_end_the_search() {
+        let ring = KeyRing::new(vec![GatewayKey::new([1; 32])]).unwrap();
+        let binding = RequestBinding { service: ServiceId::Video, body_sha256: [0; 32] };
+        // The hash starts at byte 15 of the macaroon, on a boundary of three bytes.
+        let mut hash = [0; 32];
+        hash[..3].copy_from_slice(&STANDARD.decode("LSAT").unwrap());
+        let invoice = Invoice { payment_hash: PaymentHash::from_bytes(hash), ..invoice() };
+        assert_eq!(mint(&ring, &invoice, &binding, 2_000, rand::random), None);
+    }
+
+    #[tokio::test]
+    async fn the_amount_is_what_was_asked_for_whatever_the_backend_says() {
+        struct Exaggerating(SandboxLightning);
+
+        #[async_trait::async_trait]
+        impl LightningBackend for Exaggerating {
+            fn name(&self) -> &'static str {
+                "exaggerating"
+            }
+            fn network(&self) -> Network {
+                Network::Regtest
+            }
+            async fn create_invoice(&self, request: InvoiceRequest) -> Result<Invoice, BackendError> {
+                let invoice = self.0.create_invoice(request).await?;
+                Ok(Invoice { amount: Msat::from_sat(5_000).unwrap(), ..invoice })
+            }
+            async fn health(&self) -> Result<(), BackendError> {
+                Ok(())
+            }
+        }
+
+        let clock = Arc::new(ManualClock::new(1_000_000));
+        let backend = Exaggerating(SandboxLightning::new(&GatewayKey::new([1; 32]), clock));
+        let (asked, minute) = (Msat::from_sat(5).unwrap(), Duration::from_mins(1));
+        let request = InvoiceRequest { amount: asked, description: "x".into(), expiry: minute };
+        let obtained = obtain_invoice(&backend, &HandedOut::new(60, 9), request, minute, 1_000).await;
+        assert_eq!(obtained.unwrap().amount, asked);
     }
 }

@@ -3,6 +3,8 @@
 //! Clients differ in the scheme's case and old name (`LSAT`), in the base64 alphabet and padding, and in how many
 //! headers they send. Whatever does not parse is a refused credential: nothing in a header can be an error of ours.
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
@@ -24,12 +26,19 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// One `macaroon[,macaroon…]:preimage`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Presented {
     /// The macaroons' bytes; at least one.
     pub macaroons: Vec<Vec<u8>>,
     /// The proof of payment.
     pub preimage: Preimage,
+}
+
+// What is presented is a credential and does not belong into a log.
+impl fmt::Debug for Presented {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Presented({} macaroons)", self.macaroons.len())
+    }
 }
 
 /// A header that bears our scheme but no credential.
@@ -50,11 +59,10 @@ pub fn parse_authorization(value: &[u8]) -> Vec<Result<Presented, Malformed>> {
                 break;
             }
             credentials.push(vec![rest]);
-        } else if let Some(pieces) = credentials.last_mut() {
+        } else if let Some(pieces) = credentials.last_mut().filter(|_| !piece.is_empty()) {
             pieces.push(piece);
-        } else {
-            return Vec::new();
         }
+        // What stands in front of the first of ours is another scheme's.
     }
     credentials.into_iter().map(|pieces| parse_credential(&pieces)).collect()
 }
@@ -142,6 +150,9 @@ mod tests {
         assert_eq!(one(&format!("L402 AgEB,AgEC:{PREIMAGE}")).unwrap().macaroons.len(), 2);
         let joined = format!("LSAT AgEB:{PREIMAGE}, L402 AgEC:{PREIMAGE}");
         assert_eq!(parse_authorization(joined.as_bytes()).len(), 2);
+        for joined in [format!("Bearer x, L402 AgEC:{PREIMAGE}"), format!("L402 AgEC:{PREIMAGE},"), format!(",L402 AgEC:{PREIMAGE}, ,")] {
+            assert!(one(&joined).is_ok(), "{joined}");
+        }
         let broken_first = format!("LSAT ???, L402 AgEC:{PREIMAGE}");
         let all = parse_authorization(broken_first.as_bytes());
         assert!(all[0].is_err() && all[1].is_ok());

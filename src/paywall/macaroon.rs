@@ -4,6 +4,7 @@
 //! gateway needs is here: first-party caveats, one identifier format. Decoding is canonical, so that one macaroon has
 //! one encoding.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -12,6 +13,9 @@ use subtle::ConstantTimeEq as _;
 
 /// Larger macaroons are refused before anything is hashed.
 pub const MAX_LEN: usize = 4 * 1024;
+
+/// More caveats than any holder appends: each costs a hash, before anything is known of the sender.
+const MAX_CAVEATS: usize = 64;
 
 const VERSION: u8 = 2;
 const FIELD_END: u8 = 0;
@@ -22,7 +26,7 @@ const FIELD_SIGNATURE: u8 = 6;
 const SIGNATURE_LEN: usize = 32;
 
 /// A decoded macaroon, borrowing from its bytes. Its signature has not been checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Macaroon<'a> {
     location: Option<&'a [u8]>,
     identifier: &'a [u8],
@@ -139,6 +143,13 @@ impl RootKey {
     }
 }
 
+// A macaroon is half of a credential and does not belong into a log.
+impl fmt::Debug for Macaroon<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Macaroon({} caveats)", self.caveats.len())
+    }
+}
+
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -157,7 +168,7 @@ impl<'a> Reader<'a> {
         loop {
             match self.byte()? {
                 FIELD_END => return Ok(caveats),
-                FIELD_IDENTIFIER => caveats.push(self.packet()?),
+                FIELD_IDENTIFIER if caveats.len() < MAX_CAVEATS => caveats.push(self.packet()?),
                 // Only a caveat for a third party tells where that party is.
                 FIELD_LOCATION => return Err(DecodeError::ThirdParty),
                 _ => return Err(DecodeError::Malformed),
@@ -280,6 +291,12 @@ mod tests {
             stripped.caveats.pop();
             prop_assert!(!stripped.is_signed_by(&key));
         }
+    }
+
+    #[test]
+    fn a_macaroon_of_many_caveats_is_refused() {
+        assert!(Macaroon::decode(&minted(&[3; 66], &vec![vec![]; MAX_CAVEATS])).is_ok());
+        assert_eq!(Macaroon::decode(&minted(&[3; 66], &vec![vec![]; MAX_CAVEATS + 1])), Err(DecodeError::Malformed));
     }
 
     #[test]

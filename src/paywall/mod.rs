@@ -21,7 +21,7 @@ use std::time::Duration;
 use crate::catalog::Quote;
 use crate::clock::Clock;
 use crate::config::{KeyRing, LightningConfig, PaywallConfig};
-use crate::domain::RequestBinding;
+use crate::domain::{Invoice, RequestBinding};
 use crate::lightning::{InvoiceRequest, LightningBackend};
 
 pub use challenge::{Challenge, ChallengeError};
@@ -31,6 +31,8 @@ use handed_out::HandedOut;
 
 /// Hashes remembered against a backend that repeats itself: about 10 MB at the most.
 const HANDED_OUT_CAPACITY: usize = 100_000;
+/// Invoices asked for until one can carry a token. One in 400,000 cannot.
+const INVOICES: usize = 3;
 
 /// Makes challenges and verifies credentials.
 pub struct Paywall {
@@ -68,17 +70,24 @@ impl Paywall {
     ///
     /// Errors when the backend cannot make an invoice, or makes one that is not what was asked for.
     pub async fn challenge(&self, binding: &RequestBinding, quote: &Quote) -> Result<Challenge, ChallengeError> {
+        for _ in 0..INVOICES {
+            let invoice = self.obtain_invoice(quote).await?;
+            let valid_until = invoice.expires_at.saturating_add(self.redeem_window.as_secs());
+            if let Some(macaroon) = challenge::mint(&self.ring, &invoice, binding, valid_until, rand::random) {
+                return Ok(Challenge { macaroon, invoice });
+            }
+        }
+        Err(ChallengeError::Unusable("no readable token can be made for its payment hash"))
+    }
+
+    async fn obtain_invoice(&self, quote: &Quote) -> Result<Invoice, ChallengeError> {
         let request = InvoiceRequest {
             amount: quote.amount,
             description: quote.description.clone(),
             expiry: self.invoice_expiry,
         };
         let now = self.clock.unix_seconds();
-        let invoice =
-            challenge::obtain_invoice(&*self.backend, &self.handed_out, request, self.invoice_timeout, now).await?;
-        let valid_until = invoice.expires_at.saturating_add(self.redeem_window.as_secs());
-        let macaroon = challenge::mint(&self.ring, &invoice, binding, valid_until, rand::random);
-        Ok(Challenge { macaroon, invoice })
+        challenge::obtain_invoice(&*self.backend, &self.handed_out, request, self.invoice_timeout, now).await
     }
 
     /// What the `Authorization` headers prove, before the body is known.

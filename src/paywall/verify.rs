@@ -4,7 +4,7 @@
 //! preimage) and *bind* (service, bytes, the holder's own time limit).
 
 use crate::config::KeyRing;
-use crate::domain::{Msat, PaymentHash, RequestBinding};
+use crate::domain::{Msat, PaymentHash, RequestBinding, ServiceId};
 
 use super::caveat::{self, Terms};
 use super::l402::{self, Presented};
@@ -113,6 +113,18 @@ fn prove_one(ring: &KeyRing, presented: &Presented) -> Result<ProvenCredential, 
 }
 
 impl ProvenCredential {
+    /// The identity of the purchase.
+    #[must_use]
+    pub const fn payment_hash(&self) -> PaymentHash {
+        self.payment_hash
+    }
+
+    /// Whether the payment was for `service`, whatever the body: known before the body is read.
+    #[must_use]
+    pub fn is_for(&self, service: ServiceId) -> bool {
+        self.terms.iter().all(|terms| terms.service == Some(service))
+    }
+
     fn bind(self, binding: RequestBinding, unix_seconds: u64) -> Result<VerifiedPayment, Refusal> {
         let fits = |terms: &Terms| terms.service == Some(binding.service) && terms.body_sha256 == binding.body_sha256;
         if !self.terms.iter().all(fits) {

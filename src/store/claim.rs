@@ -1,6 +1,7 @@
 //! Leases: who works on a job, and until when nobody else may.
 
 use async_trait::async_trait;
+use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row as _, query};
 
 use crate::domain::JobId;
@@ -28,13 +29,11 @@ impl Store {
     /// When the next job is due, in Unix milliseconds; `None` when all have ended.
     pub async fn next_due(&self) -> Result<Option<i64>, StoreError> {
         let row = query(
-            "SELECT run_after, lease_until FROM jobs WHERE state NOT IN ('succeeded', 'failed') \
-             ORDER BY CASE WHEN run_after > lease_until THEN run_after ELSE lease_until END LIMIT 1",
+            "SELECT run_after FROM jobs WHERE state NOT IN ('succeeded', 'failed') ORDER BY run_after LIMIT 1",
         )
         .fetch_optional(&self.readers)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        Ok(Some(row.try_get::<i64, _>("run_after")?.max(row.try_get("lease_until")?)))
+        Ok(row.map(|row| row.try_get("run_after")).transpose()?)
     }
 
     /// Extends the leases of `jobs`, given with the numbers of their leases. A lease that was lost stays lost.
@@ -46,6 +45,12 @@ impl Store {
     pub async fn release_all_leases(&self) -> Result<u64, StoreError> {
         self.writer.write(ReleaseAll).await
     }
+}
+
+/// One row that cannot be read must not stop all the others: it keeps its lease and is reported each time it runs out.
+fn readable(row: &AnyRow) -> Option<Claimed> {
+    let claimed = read_job(row).and_then(|job| Ok(Claimed { failures: row.try_get("failures")?, job }));
+    claimed.inspect_err(|error| tracing::error!(%error, "an open job cannot be read; it is left alone")).ok()
 }
 
 struct Claim {
@@ -67,9 +72,9 @@ impl Write for Claim {
 
     async fn run(&self, connection: &mut AnyConnection) -> Result<Vec<Claimed>, StoreError> {
         let rows = query(concat!(
-            "UPDATE jobs SET lease_until = $1, attempt = attempt + 1 WHERE id IN (SELECT id FROM jobs ",
-            "WHERE state NOT IN ('succeeded', 'failed') AND run_after <= $2 AND lease_until <= $2 ",
-            "ORDER BY run_after, id LIMIT $3) RETURNING failures, ",
+            "UPDATE jobs SET run_after = $1, lease_until = $1, attempt = attempt + 1 WHERE id IN (SELECT id FROM jobs ",
+            "WHERE state NOT IN ('succeeded', 'failed') AND run_after <= $2 ORDER BY run_after, id LIMIT $3) ",
+            "RETURNING failures, ",
             job_columns!(),
         ))
         .bind(self.lease_until)
@@ -77,7 +82,7 @@ impl Write for Claim {
         .bind(self.limit)
         .fetch_all(connection)
         .await?;
-        rows.iter().map(|row| Ok(Claimed { failures: row.try_get("failures")?, job: read_job(row)? })).collect()
+        Ok(rows.iter().filter_map(readable).collect())
     }
 }
 
@@ -87,7 +92,7 @@ impl Write for Renew {
 
     async fn run(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         for (id, attempt) in &self.jobs {
-            query("UPDATE jobs SET lease_until = $1 WHERE id = $2 AND attempt = $3")
+            query("UPDATE jobs SET run_after = $1, lease_until = $1 WHERE id = $2 AND attempt = $3")
                 .bind(self.lease_until)
                 .bind(id.to_string())
                 .bind(*attempt)
@@ -104,7 +109,8 @@ impl Write for ReleaseAll {
 
     async fn run(&self, connection: &mut AnyConnection) -> Result<u64, StoreError> {
         let done =
-            query("UPDATE jobs SET lease_until = 0 WHERE lease_until > 0 AND state NOT IN ('succeeded', 'failed')")
+            query("UPDATE jobs SET run_after = 0, lease_until = 0 \
+             WHERE lease_until > 0 AND state NOT IN ('succeeded', 'failed')")
                 .execute(connection)
                 .await?;
         Ok(done.rows_affected())

@@ -62,13 +62,35 @@ impl Write for Finish {
         .execute(&mut *connection)
         .await?;
         if !exactly_one_or_lost("finish", done.rows_affected())? {
-            return Ok(false);
+            return self.is_done_already(connection).await;
         }
         if let Outcome::Owed { failed, payment_hash, amount } = &self.outcome {
             owe(connection, self.id, *payment_hash, *amount, failed.finished_at).await?;
         }
         query("DELETE FROM job_inputs WHERE job_id = $1").bind(self.id.to_string()).execute(connection).await?;
         Ok(true)
+    }
+}
+
+impl Finish {
+    /// A commit may have worked although it reported an error; then this very end stands in the row.
+    async fn is_done_already(&self, connection: &mut AnyConnection) -> Result<bool, StoreError> {
+        let (artifact, failure) = match &self.outcome {
+            Outcome::Delivered(delivery) => (Some(delivery.artifact.clone()), None),
+            Outcome::Owed { failed, .. } => (None, Some(failed.failure.name())),
+        };
+        let found = query(
+            "SELECT id FROM jobs WHERE id = $1 AND attempt = $2 \
+             AND COALESCE(artifact, '') = COALESCE($3, '') AND COALESCE(failure, '') = COALESCE($4, '') \
+             AND state IN ('succeeded', 'failed')",
+        )
+        .bind(self.id.to_string())
+        .bind(self.attempt)
+        .bind(artifact)
+        .bind(failure)
+        .fetch_optional(connection)
+        .await?;
+        Ok(found.is_some())
     }
 }
 

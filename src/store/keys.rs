@@ -16,9 +16,14 @@ pub struct DroppedKey {
 }
 
 impl Store {
-    /// The secrets that have minted since `since` (Unix milliseconds) and are not among `configured`.
+    /// The secrets that are not among `configured` although they have minted since `since` (Unix milliseconds), or
+    /// although refunds are due that only their credentials can claim.
     pub async fn dropped_keys(&self, configured: &[String], since: i64) -> Result<Vec<DroppedKey>, StoreError> {
-        let rows = query("SELECT fingerprint, last_used FROM minting_keys WHERE last_used IS NULL OR last_used > $1")
+        let rows = query(
+            "SELECT fingerprint, last_used FROM minting_keys WHERE last_used IS NULL OR last_used > $1 \
+             OR EXISTS (SELECT 1 FROM refunds WHERE refunds.status = 'due' \
+             AND refunds.created_at >= minting_keys.first_used)",
+        )
             .bind(since)
             .fetch_all(&self.readers)
             .await?;
@@ -60,6 +65,19 @@ impl Write for NoteMintingKey {
         .bind(self.now)
         .execute(connection)
         .await?;
+        Ok(())
+    }
+}
+
+/// Commits a page that says what it said before.
+pub(super) struct Probe;
+
+#[async_trait]
+impl Write for Probe {
+    type Output = ();
+
+    async fn run(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        query("UPDATE minting_keys SET first_used = first_used").execute(connection).await?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The database: every SQL statement of satforge.
 //!
 //! One SQL text for SQLite and PostgreSQL through sqlx's `Any` driver: `$1` parameters, `RETURNING`, `ON CONFLICT`, and
-//! no type but `TEXT`, `BIGINT` and bytes. Reads take a pool; writes go through one [`writer::Writer`], which commits
+//! no type but `TEXT`, `BIGINT` and bytes. Reads take a pool; writes go through one `writer`, which commits
 //! what comes in at the same time together, so that concurrent redemptions share one flush to disk.
 //!
 //! Architecture invariants: no transaction is open across a network call, and redeemed payment hashes are never deleted.
@@ -71,6 +71,9 @@ pub enum StoreError {
         /// How many rows it changed.
         rows: u64,
     },
+    /// The disk is full, or the file is locked or gone.
+    #[error("the database cannot be written to: {0}")]
+    Unwritable(String),
     /// The writer has stopped.
     #[error("the database is closed")]
     Closed,
@@ -102,6 +105,25 @@ impl Store {
     pub async fn ping(&self) -> Result<(), StoreError> {
         self.readers.execute("SELECT 1").await?;
         Ok(())
+    }
+
+    /// Whether redemptions can be written down. While they cannot, nothing must be sold.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        !self.writer.is_failing()
+    }
+
+    /// Writes something that changes nothing, to find out whether the database can be written to again.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.writer.write(keys::Probe).await
+    }
+
+    /// Opens what is there, without bringing the schema up to date: for a look while another process may be at work.
+    pub async fn open_unchanged(data_dir: &Path) -> Result<Self, StoreError> {
+        let options = connect_options(data_dir)?;
+        let connection = options.connect().await?;
+        let readers = AnyPoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        Ok(Self { readers, writer: Writer::start(connection, options) })
     }
 
     /// Waits for the writes under way and closes the file.

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{AnyConnection, query};
 
+use crate::domain::job::Job;
 use crate::domain::{JobId, JobState};
 
 use super::writer::Write;
@@ -14,9 +15,11 @@ impl Store {
         self.writer.write(SaveState { id, attempt, state }).await
     }
 
-    /// Puts a job back for `run_after` (Unix milliseconds) and ends its lease. `false`: the lease was lost.
-    pub async fn requeue(&self, id: JobId, attempt: i64, state: JobState, run_after: i64) -> Result<bool, StoreError> {
-        self.writer.write(Requeue { id, attempt, state, run_after }).await
+    /// Puts a job back in `state` for `run_after` (Unix milliseconds), with its count of dispatches, and ends its lease.
+    /// `false`: the lease was lost.
+    pub async fn requeue(&self, job: &Job, state: JobState, run_after: i64) -> Result<bool, StoreError> {
+        let Job { id, attempt, dispatches, .. } = *job;
+        self.writer.write(Requeue { id, attempt, dispatches, state, run_after }).await
     }
 
     /// Ends a lease until `run_after` (Unix milliseconds) and leaves the state alone: whoever comes next goes on from
@@ -35,6 +38,7 @@ struct SaveState {
 struct Requeue {
     id: JobId,
     attempt: i64,
+    dispatches: i64,
     state: JobState,
     run_after: i64,
 }
@@ -87,12 +91,14 @@ impl Write for Requeue {
         };
         let done = query(
             "UPDATE jobs SET state = $1, provider = $2, upstream_id = $3, run_after = $4, lease_until = 0, \
-             failures = failures + 1 WHERE id = $5 AND attempt = $6 AND state NOT IN ('succeeded', 'failed')",
+             failures = failures + 1, dispatches = $5 \
+             WHERE id = $6 AND attempt = $7 AND state NOT IN ('succeeded', 'failed')",
         )
         .bind(self.state.name())
         .bind(provider)
         .bind(upstream_id)
         .bind(self.run_after)
+        .bind(self.dispatches)
         .bind(self.id.to_string())
         .bind(self.attempt)
         .execute(connection)
@@ -107,7 +113,8 @@ impl Write for Postpone {
 
     async fn run(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
         query(
-            "UPDATE jobs SET lease_until = 0, run_after = $1, failures = failures + 1 WHERE id = $2 AND attempt = $3",
+            "UPDATE jobs SET lease_until = 0, run_after = $1, failures = failures + 1 \
+             WHERE id = $2 AND attempt = $3 AND state NOT IN ('succeeded', 'failed')",
         )
         .bind(self.run_after)
         .bind(self.id.to_string())

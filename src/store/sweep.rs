@@ -9,7 +9,7 @@ use super::writer::Write;
 use super::{Store, StoreError};
 
 /// A result whose time is over.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ExpiredResult {
     /// The job's internal id, as text.
     pub job_id: String,

@@ -83,7 +83,10 @@ async fn a_failed_job_and_what_is_owed_are_one_write() {
     let failed = Failed { failure: Failure::ContentRejected, finished_at: 3_000 };
     let owed = Outcome::Owed { failed, payment_hash: job.payment_hash, amount: job.amount };
     assert!(store.finish(job.id, job.attempt, owed.clone()).await.unwrap());
-    assert!(!store.finish(job.id, job.attempt, owed).await.unwrap(), "an end is an end");
+    assert!(store.finish(job.id, job.attempt, owed).await.unwrap(), "the same end again changes nothing");
+    let other = Failed { failure: Failure::GenerationFailed, ..failed };
+    let other = Outcome::Owed { failed: other, payment_hash: job.payment_hash, amount: job.amount };
+    assert!(!store.finish(job.id, job.attempt, other).await.unwrap(), "an end is an end");
     assert_eq!(store.stats().await.unwrap().refunds_due, (1, 500_000));
     assert!(store.job_input(job.id).await.unwrap().is_none(), "inputs go when the job ends");
     let read = store.job_by_public_id(&job.public_id).await.unwrap().unwrap();
@@ -122,10 +125,32 @@ async fn a_requeued_job_waits_for_its_time() {
     let (store, _dir) = open().await;
     store.insert_job(new_job(1)).await.unwrap();
     let job = claim_one(&store, 2_000).await.unwrap().job;
-    assert!(store.requeue(job.id, job.attempt, JobState::Queued, 9_000).await.unwrap());
+    assert!(store.requeue(&job, JobState::Queued, 9_000).await.unwrap());
     assert_eq!(store.next_due().await.unwrap(), Some(9_000));
     assert!(claim_one(&store, 8_999).await.is_none());
     assert_eq!(claim_one(&store, 9_000).await.unwrap().failures, 1);
+}
+
+#[tokio::test]
+async fn one_unreadable_row_does_not_stop_the_others() {
+    let (store, _dir) = open().await;
+    store.insert_job(new_job(1)).await.unwrap();
+    store.insert_job(new_job(2)).await.unwrap();
+    let first = hex::encode([1; 32]);
+    let spoil = sqlx::query("UPDATE jobs SET service = 'music' WHERE payment_hash = $1").bind(first);
+    assert_eq!(spoil.execute(&store.readers).await.unwrap().rows_affected(), 1);
+    let claimed = store.claim_jobs(2_000, 32_000, 10).await.unwrap();
+    assert_eq!(claimed.iter().map(|claimed| claimed.job.id).collect::<Vec<_>>(), [new_job(2).id]);
+}
+
+#[tokio::test]
+async fn a_key_is_kept_while_refunds_are_due() {
+    let (store, _dir) = open().await;
+    store.note_minting_key("old".into(), 500).await.unwrap();
+    let failed = Failed { failure: Failure::RedemptionExpired, finished_at: 1_000 };
+    store.insert_job(NewJob { input: Err(failed), ..new_job(1) }).await.unwrap();
+    store.note_minting_key("new".into(), 5_000).await.unwrap();
+    assert_eq!(store.dropped_keys(&["new".into()], 9_000).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! anyway, so a queue in front of it costs nothing and spares every caller the "database is locked" dance.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use sqlx::any::AnyConnectOptions;
@@ -36,6 +37,7 @@ pub(super) struct Writer {
     queue: Arc<Mutex<Option<Sender>>>,
     sender: mpsc::WeakSender<Box<dyn Queued>>,
     task: Arc<Mutex<Option<JoinHandle<()>>>>,
+    failing: Arc<AtomicBool>,
 }
 
 #[async_trait]
@@ -53,9 +55,11 @@ struct Waiting<W: Write> {
 impl Writer {
     pub(super) fn start(connection: AnyConnection, options: AnyConnectOptions) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
+        let failing = Arc::new(AtomicBool::new(false));
         #[expect(clippy::disallowed_methods, reason = "`close` waits for this task; it must outlive all others")]
-        let task = tokio::spawn(serve(connection, options, receiver));
+        let task = tokio::spawn(serve(connection, options, receiver, failing.clone()));
         Self {
+            failing,
             sender: sender.downgrade(),
             queue: Arc::new(Mutex::new(Some(sender))),
             task: Arc::new(Mutex::new(Some(task))),
@@ -70,6 +74,11 @@ impl Writer {
         sender.send(Box::new(waiting)).await.map_err(|_| StoreError::Closed)?;
         drop(sender);
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Whether the last write found the database unwritable.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
     }
 
     /// Takes no more writes and waits for those under way.
@@ -96,35 +105,68 @@ impl<W: Write> Queued for Waiting<W> {
     }
 }
 
-async fn serve(mut connection: AnyConnection, options: AnyConnectOptions, mut queue: mpsc::Receiver<Box<dyn Queued>>) {
+async fn serve(
+    mut connection: AnyConnection,
+    options: AnyConnectOptions,
+    mut queue: mpsc::Receiver<Box<dyn Queued>>,
+    failing: Arc<AtomicBool>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.recv_many(&mut batch, BATCH).await > 0 {
-        if commit(&mut connection, &mut batch).await.is_ok() {
-            batch.drain(..).for_each(|write| write.answer(Ok(())));
-            continue;
-        }
-        // One bad write must not fail the others, and a full disk may have room again: each write gets a transaction
-        // of its own.
-        for mut write in batch.drain(..) {
-            let committed = commit(&mut connection, std::slice::from_mut(&mut write)).await;
-            if let Err(error) = &committed {
-                tracing::error!(%error, "a write to the database failed");
+        let committed = commit(&mut connection, &mut batch).await;
+        failing.store(matches!(committed, Err(Refused::Transaction(_))), Ordering::Relaxed);
+        match committed {
+            Ok(()) => batch.drain(..).for_each(|write| write.answer(Ok(()))),
+            // One bad write must not fail the others: each gets a transaction of its own.
+            Err(Refused::Statement(_)) => one_by_one(&mut connection, &options, &mut batch).await,
+            // The disk is full or the file is locked: trying each write would only make all of them wait.
+            Err(Refused::Transaction(error)) => {
+                tracing::error!(%error, writes = batch.len(), "the database cannot be written to");
+                for write in batch.drain(..) {
+                    write.answer(Err(StoreError::Unwritable(error.to_string())));
+                }
                 reconnect(&mut connection, &options).await;
             }
-            write.answer(committed);
         }
     }
     // The process is about to end; SQLite recovers from a connection that was not closed.
     let _ = connection.close().await;
 }
 
-async fn commit(connection: &mut AnyConnection, batch: &mut [Box<dyn Queued>]) -> Result<(), StoreError> {
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
-    for write in batch {
-        write.run(&mut transaction).await?;
+async fn one_by_one(connection: &mut AnyConnection, options: &AnyConnectOptions, batch: &mut Vec<Box<dyn Queued>>) {
+    for mut write in batch.drain(..) {
+        let committed = commit(connection, std::slice::from_mut(&mut write)).await.map_err(Refused::into_error);
+        if let Err(error) = &committed {
+            tracing::error!(%error, "a write to the database failed");
+            reconnect(connection, options).await;
+        }
+        write.answer(committed);
     }
-    transaction.commit().await?;
-    Ok(())
+}
+
+/// Why nothing of a batch is on disk.
+enum Refused {
+    /// It could not begin or commit.
+    Transaction(sqlx::Error),
+    /// One of the writes failed.
+    Statement(StoreError),
+}
+
+impl Refused {
+    fn into_error(self) -> StoreError {
+        match self {
+            Self::Transaction(error) => error.into(),
+            Self::Statement(error) => error,
+        }
+    }
+}
+
+async fn commit(connection: &mut AnyConnection, batch: &mut [Box<dyn Queued>]) -> Result<(), Refused> {
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(Refused::Transaction)?;
+    for write in batch {
+        write.run(&mut transaction).await.map_err(Refused::Statement)?;
+    }
+    transaction.commit().await.map_err(Refused::Transaction)
 }
 
 /// A connection that failed may be in an unknown state. When no new one can be had, the old one is kept and the next

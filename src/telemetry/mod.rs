@@ -63,9 +63,17 @@ where
     started.map_err(|_| TelemetryError::Twice)
 }
 
+static HANDLE: OnceLock<Result<PrometheusHandle, String>> = OnceLock::new();
+
+/// Folds what was recorded into buckets. Without it every single value would be kept until somebody reads the metrics.
+pub fn tidy() {
+    if let Some(Ok(handle)) = HANDLE.get() {
+        handle.run_upkeep();
+    }
+}
+
 /// The process's metrics; they are collected from the first call on.
 pub fn metrics() -> Result<PrometheusHandle, TelemetryError> {
-    static HANDLE: OnceLock<Result<PrometheusHandle, String>> = OnceLock::new();
     HANDLE.get_or_init(|| install().map_err(|error| error.to_string())).clone().map_err(TelemetryError::Metrics)
 }
 

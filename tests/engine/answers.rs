@@ -39,7 +39,7 @@ async fn not_started_is_sent_again_and_not_looked_up() {
     let fake =
         Fake::new(Script { submit: [not_started(None), not_started(Some(pause))].into(), ..Script::default() });
     World::new(&fake).await.expect_film().await;
-    assert_eq!(fake.creates(), [1, 2, 3]);
+    assert_eq!(fake.creates(), [1, 1, 1], "a create that cost nothing does not count");
     assert_eq!(fake.count("find"), 0);
     let times: Vec<_> = fake.calls().into_iter().filter(|call| call.operation == "submit").map(|c| c.at).collect();
     // Wall-clock milliseconds are cut off, so one may be missing.
@@ -66,7 +66,8 @@ async fn an_ambiguous_create_that_had_not_arrived_is_sent_under_a_new_key() {
     let fake = Fake::new(Script { submit: [Say(Err(ambiguous()))].into(), ..Script::default() });
     World::new(&fake).await.expect_film().await;
     assert_eq!(fake.creates(), [1, 2]);
-    assert_eq!(fake.about("find"), fake.about("submit")[..1]);
+    let (first, looked_up) = (fake.about("submit")[0].clone(), fake.about("find"));
+    assert_eq!(looked_up, [first.clone(), first], "it may still have been on its way at the first look");
 }
 
 #[tokio::test]
@@ -121,6 +122,14 @@ async fn two_failed_attempts_and_a_good_one_are_a_good_job() {
     assert_eq!(fake.creates(), [1, 2, 3]);
     assert_eq!(world.rows().await.job().await.failures, 2);
     crate::kit::until("all three are discarded", async || (fake.count("discard") == 3).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_job_that_no_create_brings_to_an_end_is_owed_back() {
+    let failed = std::iter::repeat_with(|| Say(Ok(Poll::Failed(Ending::Transient)))).take(100);
+    let fake = Fake::new(Script { poll: failed.collect(), ..Script::default() });
+    World::new(&fake).await.expect_owed("GENERATION_FAILED").await;
+    assert_eq!(fake.creates(), [1, 2, 3, 4, 5], "what one payment may cost has a limit");
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ pub struct Fake {
     calls: Mutex<Vec<Call>>,
     /// Whether a poll beyond the script says that the generation is ready.
     ready: AtomicBool,
+    ready_one: Mutex<Option<String>>,
 }
 
 /// A file that begins like a video.
@@ -60,7 +61,13 @@ impl Fake {
     }
 
     pub fn named(name: &'static str, script: Script) -> Arc<Self> {
-        Arc::new(Self { name, script: Mutex::new(script), calls: Mutex::default(), ready: AtomicBool::new(true) })
+        Arc::new(Self {
+            name,
+            script: Mutex::new(script),
+            calls: Mutex::default(),
+            ready: AtomicBool::new(true),
+            ready_one: Mutex::default(),
+        })
     }
 
     /// One whose generations do not end until [`Fake::finish`].
@@ -76,6 +83,15 @@ impl Fake {
 
     pub fn poll_next(&self, replies: VecDeque<Reply<Poll>>) {
         self.script.lock().unwrap().poll = replies;
+    }
+
+    pub fn fetch_next(&self, reply: Reply<ByteStream>) {
+        self.script.lock().unwrap().fetch.push_back(reply);
+    }
+
+    /// Ends one generation and no other.
+    pub fn finish_one(&self, upstream_id: &str) {
+        *self.ready_one.lock().unwrap() = Some(upstream_id.to_owned());
     }
 
     pub fn discard_next(&self, reply: Reply<()>) {
@@ -140,7 +156,8 @@ impl Provider for Fake {
     async fn poll(&self, upstream_id: &str) -> Result<Poll, ProviderError> {
         self.called("poll", upstream_id);
         let reply = self.script.lock().unwrap().poll.pop_front();
-        let ready = self.ready.load(Ordering::SeqCst);
+        let ready = self.ready.load(Ordering::SeqCst)
+            || self.ready_one.lock().unwrap().as_deref().is_some_and(|id| id == upstream_id);
         let usual = if ready { Poll::Ready } else { Poll::Pending { progress: Some(0.5) } };
         reply.unwrap_or(Reply::Say(Ok(usual))).play().await
     }

@@ -7,7 +7,7 @@ pub mod rows;
 use std::time::Duration;
 
 /// The longest that a condition is waited for. Debug builds on a busy machine render slowly.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(40);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// Looks until there is something to see, and fails with `what` when patience ends.

@@ -86,15 +86,16 @@ fn pages_are_navigable() {
 fn nothing_is_taken_for_markup_or_for_a_command() {
     let mut site = samples::sandbox();
     let video = &mut site.services[0];
+    let PricedExample { label, body, .. } = &mut video.examples[0];
     for text in [
+        label,
+        body,
         &mut video.title,
         &mut video.summary,
         &mut video.price_headline,
         &mut video.price_rule,
-        &mut video.example_body,
         &mut video.params[0].rule,
         &mut video.triggers[0].text,
-        &mut video.examples[0].label,
     ] {
         HOSTILE.clone_into(text);
     }
@@ -135,6 +136,41 @@ fn the_steps_of_a_language_are_a_whole_purchase() {
         assert!(steps.iter().all(|step| step.snippets.len() == snippets::Language::ALL.len()));
         assert!(!html.contains("data-run=\"lnget\"") && html.contains("lnget -q --max-cost"));
     }
+}
+
+#[test]
+fn other_examples_are_sold_in_one_piece_at_their_own_price() {
+    let site = samples::sandbox();
+    let (video, model) = (&site.services[0], &site.services[1]);
+    let variations = snippets::variations(&site, video).unwrap();
+    let [longer] = variations.as_slice() else { panic!("one for each example but the first") };
+    assert_eq!((longer.number, longer.example.sats, longer.file.as_str()), (2, 1_000, "video-2.mp4"));
+    for snippet in &longer.snippets {
+        let code = &snippet.code;
+        assert!(code.contains(r#""duration":10"#) && code.contains("video-2.mp4"), "{code}");
+        assert!(!code.contains(r#""duration":5"#) && !code.contains("--8<--"), "{code}");
+    }
+    let html = render_service(&site, video).unwrap();
+    assert!(html.contains("This one costs 1,000 sats") && html.contains("data-flow=\"video-variation-2\""));
+    assert!(snippets::variations(&site, model).unwrap().is_empty());
+}
+
+#[test]
+fn a_terminal_goes_no_further_than_a_real_invoice_and_a_program_does() {
+    let site = samples::production();
+    let variations = snippets::variations(&site, &site.services[0]).unwrap();
+    for snippet in &variations[0].snippets {
+        let pays = snippet.code.contains("video-2.mp4");
+        assert_eq!(pays, snippet.language != snippets::Language::Curl, "{}", snippet.code);
+    }
+}
+
+#[test]
+fn backticks_of_the_error_table_become_code() {
+    let mut errors = samples::errors();
+    "Look at `errors`, then `<b>`.".clone_into(&mut errors[0].suggestion);
+    let html = render_errors(&samples::sandbox(), &errors).unwrap();
+    assert!(html.contains("Look at <code>errors</code>, then <code>&#60;b&#62;</code>."));
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! Copying a result from the provider into our storage.
 
-use crate::artifacts::{ArtifactError, ArtifactName};
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+
+use crate::artifacts::{ArtifactError, ArtifactName, ByteStream};
 use crate::domain::job::{Delivery, Upstream};
 use crate::domain::{Failure, JobState};
 use crate::providers::ProviderError;
@@ -20,15 +24,15 @@ impl Execution {
             let name = ArtifactName::new(service, rand::random());
             let fetched = self.call(&provider, "fetch", provider.fetch(&upstream.id)).await;
             let problem = match fetched {
-                Ok(source) => match self.engine.artifacts.put_result(&name, source, limit).await {
+                Ok(source) => match self.copy(&name, source, limit).await? {
                     Ok(_) => {
                         let ended = self.deliver(&name).await;
-                        self.discard(&provider, &upstream.id).await;
-                        return ended;
+                        return self.discard_after(ended, &provider, &upstream.id).await;
                     }
                     Err(error @ (ArtifactError::TooLarge(_) | ArtifactError::WrongKind)) => {
                         tracing::error!(job.id = %self.job.id, %error, "the provider's result is unusable");
-                        return self.fail(Failure::ResultUnusable).await;
+                        let ended = self.fail(Failure::ResultUnusable).await;
+                        return self.discard_after(ended, &provider, &upstream.id).await;
                     }
                     Err(error) => error.to_string(),
                 },
@@ -46,6 +50,25 @@ impl Execution {
         }
     }
 
+    /// Copies a result, for as long as the deadline allows; a provider that stalls does not hold the job for ever.
+    async fn copy(
+        &self,
+        name: &ArtifactName,
+        source: ByteStream,
+        limit: u64,
+    ) -> Result<Result<u64, ArtifactError>, Stop> {
+        let left = self.job.deadline_at.saturating_sub(self.engine.now()).max(0);
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        let idle = self.engine.config.provider_timeout;
+        let source = with_idle_timeout(source, idle);
+        tokio::select! {
+            () = self.shutdown.soft() => Err(Stop::Shutdown),
+            copied = tokio::time::timeout(left, self.engine.artifacts.put_result(name, source, limit)) => {
+                Ok(copied.unwrap_or_else(|_| Err(ArtifactError::Source("the deadline has passed".to_owned()))))
+            }
+        }
+    }
+
     async fn deliver(&mut self, name: &ArtifactName) -> Result<(), Stop> {
         let finished_at = self.engine.now();
         let retention = i64::try_from(self.engine.retention.as_millis()).unwrap_or(i64::MAX);
@@ -56,16 +79,34 @@ impl Execution {
         };
         let ended = self.succeed(delivery).await;
         if let Err(Stop::LeaseLost) = ended {
-            // Somebody else delivers; this copy belongs to no job.
-            if let Err(error) = self.engine.artifacts.delete_result(name.as_str()).await {
-                tracing::warn!(job.id = %self.job.id, %error, "deleting a superfluous copy failed");
-            }
+            self.delete_superfluous(name).await;
         }
         ended
+    }
+
+    /// Somebody else delivers, so this copy belongs to no job; unless a row names it after all.
+    async fn delete_superfluous(&self, name: &ArtifactName) {
+        if !matches!(self.engine.store.is_artifact_known(name.as_str()).await, Ok(false)) {
+            return;
+        }
+        if let Err(error) = self.engine.artifacts.delete_result(name.as_str()).await {
+            tracing::warn!(job.id = %self.job.id, %error, "deleting a superfluous copy failed");
+        }
     }
 
     async fn start_over(&mut self) -> Result<(), Stop> {
         tracing::warn!(job.id = %self.job.id, "the provider has lost a finished result; starting over");
         self.retry_later(JobState::Queued, None).await
     }
+}
+
+/// Errors when nothing arrives for `idle`.
+fn with_idle_timeout(source: ByteStream, idle: Duration) -> ByteStream {
+    stream::unfold(source, move |mut source| async move {
+        match tokio::time::timeout(idle, source.next()).await {
+            Ok(chunk) => Some((chunk?, source)),
+            Err(_) => Some((Err("nothing arrived within the timeout".into()), source)),
+        }
+    })
+    .boxed()
 }

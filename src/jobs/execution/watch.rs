@@ -24,9 +24,10 @@ impl Execution {
                 }
                 Ok(Poll::Ready) => return self.save(self.job.state.clone().store()?).await,
                 Ok(Poll::Failed(ending)) => {
-                    self.discard(&provider, &upstream.id).await;
-                    return self.end(ending).await;
+                    let ended = self.end(ending).await;
+                    return self.discard_after(ended, &provider, &upstream.id).await;
                 }
+                Err(ProviderError::Refused(ending)) => return self.end(ending).await,
                 // It has forgotten the generation, and with it any hope of a result from this one.
                 Err(ProviderError::Unknown) => return self.retry_later(JobState::Queued, None).await,
                 Err(error) => {

@@ -38,13 +38,13 @@ pub struct SandboxProvider {
     clock: Arc<dyn Clock>,
     generation_time: Duration,
     /// Rendering takes a core: more at once would only starve the gateway.
-    renderers: Semaphore,
+    renderers: Arc<Semaphore>,
 }
 
 impl SandboxProvider {
     /// A provider that remembers in `folder`, which is made when it is missing.
     pub fn new(folder: &Path, clock: Arc<dyn Clock>, generation_time: Duration) -> std::io::Result<Self> {
-        Ok(Self { ledger: Ledger::open(folder)?, clock, generation_time, renderers: Semaphore::new(1) })
+        Ok(Self { ledger: Ledger::open(folder)?, clock, generation_time, renderers: Arc::new(Semaphore::new(1)) })
     }
 
     /// How many creates have arrived since the ledger was made, for tests that count them.
@@ -63,15 +63,19 @@ impl SandboxProvider {
     }
 
     async fn render(&self, generation: &Generation) -> Result<Vec<u8>, ProviderError> {
-        let _turn = self.renderers.acquire().await.map_err(transient)?;
+        let turn = self.renderers.clone().acquire_owned().await.map_err(transient)?;
         let spec = self.ledger.spec(generation).await.map_err(transient)?;
-        let rendered = tokio::task::spawn_blocking(move || match &spec {
+        let rendered = tokio::task::spawn_blocking(move || {
+            // Held by the thread: a caller that gives up does not free the core.
+            let _turn = turn;
+            match &spec {
             JobSpec::Video(video) => media::render_video(&Clip {
                 prompt: &video.prompt,
                 seconds: video.duration,
                 camera_fixed: video.camera_fixed,
             }),
             JobSpec::Model3d(model) => media::render_relief(&model.image),
+            }
         });
         let rendered = rendered.await.map_err(transient)?;
         rendered.map_err(|_| ProviderError::Refused(Ending::Failed))
