@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::routing::post;
 use satforge::app::App;
-use satforge::clock::SystemClock;
+use satforge::clock::{Clock, SystemClock};
 use satforge::telemetry::LogWriter;
 use satforge::{shutdown, telemetry};
 
@@ -106,10 +106,10 @@ async fn gateway(backend: &str) {
     let (log, _guard) = LogWriter::start(std::io::stdout()).expect("a thread starts");
     telemetry::start_logging(&config.log, log).expect("logging starts");
     telemetry::metrics().expect("metrics start");
-    let clock: Arc<SystemClock> = Arc::new(SystemClock);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let app = match backend {
         "presigned" => {
-            let backends = setup::presigned(&config, clock.clone());
+            let backends = setup::presigned(&config, &clock);
             App::start_with(config, clock, backends).await
         }
         _ => App::start(config, clock).await,

@@ -98,6 +98,6 @@ async fn purchase(app: &App) -> Instant {
 
 fn report(what: &str, mut millis: Vec<f64>) {
     millis.sort_by(f64::total_cmp);
-    let at = |part: f64| millis[((millis.len() - 1) as f64 * part) as usize];
-    println!("{what}: median {:.1} ms, 99 % {:.1} ms", at(0.5), at(0.99));
+    let at = |percent: usize| millis[(millis.len() - 1) * percent / 100];
+    println!("{what}: median {:.1} ms, 99 % {:.1} ms", at(50), at(99));
 }

@@ -31,8 +31,8 @@ pub fn config(data_dir: &Path, variables: &[(&str, &str)]) -> Config {
 }
 
 /// Backends whose invoices were signed beforehand: what is left is the gateway's own work.
-pub fn presigned(config: &Config, clock: Arc<dyn Clock>) -> Backends {
-    let chosen = Backends::choose(config, &clock).expect("the backends start");
+pub fn presigned(config: &Config, clock: &Arc<dyn Clock>) -> Backends {
+    let chosen = Backends::choose(config, clock).expect("the backends start");
     let sandbox = chosen.sandbox.clone().expect("the sandbox has a wallet");
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let signers: Vec<_> = (0..threads)

@@ -168,9 +168,7 @@ impl ServiceConfig {
     #[must_use]
     pub fn example_body(&self) -> String {
         match &self.kind {
-            ServiceKind::Video { models, .. } => {
-                video_body(models.first().map_or("", String::as_str), DURATIONS[0])
-            }
+            ServiceKind::Video { models, .. } => video_body(models.first().map_or("", String::as_str), DURATIONS[0]),
             ServiceKind::Model3d { .. } => model_body(),
         }
     }
@@ -178,7 +176,7 @@ impl ServiceConfig {
 
 /// Short enough to be read whole in a terminal and on the pages.
 fn video_body(model: &str, duration: u32) -> String {
-    format!(r#"{{"prompt":"Paper boat at dusk","model":{},"duration":{duration}}}"#, Value::from(model))
+    format!(r#"{{"prompt":"A boat at dusk","model":{},"duration":{duration}}}"#, Value::from(model))
 }
 
 fn model_body() -> String {

@@ -3,12 +3,14 @@
 //! Architecture invariant: nothing in here does I/O, is async, reads a clock or a random source, or imports another
 //! part of satforge. Every type is made through a constructor that refuses what the type does not mean.
 
+pub mod id;
 pub mod job;
 pub mod money;
 pub mod payment;
 pub mod request;
 
-pub use job::{Failure, JobId, JobState, PublicJobId};
+pub use id::{JobId, PublicJobId};
+pub use job::{Failure, JobState};
 pub use money::Msat;
 pub use payment::{Invoice, PaymentHash, Preimage};
 pub use request::{JobSpec, RequestBinding, ServiceId};

@@ -27,7 +27,9 @@ pub async fn serve(
     method: Method,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let Some(name) = name.ok().and_then(|Path(name)| ArtifactName::parse(&name)) else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
+    let Some(name) = name.ok().and_then(|Path(name)| ArtifactName::parse(&name)) else {
+        return gateway.refuse(&Problem::new(ErrorCode::NotFound));
+    };
     // A name is never given to other bytes, so the name itself is the entity tag.
     let etag = format!("\"{}\"", &name.as_str()[..32]);
     let size = match gateway.artifacts.result_size(&name).await {

@@ -47,7 +47,10 @@ async fn wait(gateway: &Arc<Gateway>, view: JobView, preference: &Preference) ->
     }
     let began = Instant::now();
     let following = gateway.jobs.follow(view).await.map_err(|error| {
-        Problem::new(ErrorCode::Internal).suggestion(YOUR_PAYMENT_STANDS).retry_after(gateway.waiting.poll_interval).cause(&error)
+        Problem::new(ErrorCode::Internal)
+            .suggestion(YOUR_PAYMENT_STANDS)
+            .retry_after(gateway.waiting.poll_interval)
+            .cause(&error)
     })?;
     let hold = gateway.waiting.hold;
     match mode(gateway, preference) {

@@ -31,9 +31,8 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
     "WWW-Authenticate, X-Request-Id, X-Error-Code, X-Job-Id, Location, Retry-After, Preference-Applied, \
      Content-Disposition, Content-Range, Accept-Ranges, ETag",
 );
-const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static(
-    "Authorization, Content-Type, Prefer, Range, If-Range, If-None-Match, Last-Event-ID",
-);
+const ALLOWED_HEADERS: HeaderValue =
+    HeaderValue::from_static("Authorization, Content-Type, Prefer, Range, If-Range, If-None-Match, Last-Event-ID");
 const READABLE: &str = "GET, HEAD, OPTIONS";
 const PAYABLE: &str = "GET, HEAD, POST, OPTIONS";
 const POSTABLE: &str = "POST, OPTIONS";
@@ -91,11 +90,8 @@ pub async fn observe(mut request: Request, next: Next) -> Response<Body> {
     let route = Route::of(request.extensions().get::<MatchedPath>());
     request.extensions_mut().insert(id.clone());
 
-    let mut response = if method == Method::OPTIONS && route.is_known() {
-        preflight(route.allow)
-    } else {
-        next.run(request).await
-    };
+    let mut response =
+        if method == Method::OPTIONS && route.is_known() { preflight(route.allow) } else { next.run(request).await };
     add_common_headers(response.headers_mut(), &id, is_api);
 
     let (status, elapsed) = (response.status(), began.elapsed());
@@ -156,11 +152,26 @@ fn write_line(
     let elapsed_ms = (elapsed_ms * 1_000.0).round() / 1_000.0;
     let code = sent.map_or("", |sent| sent.code.entry().name);
     if let Some(cause) = sent.and_then(|sent| sent.cause.as_deref()) {
-        tracing::error!(request.id = id.as_str(), http.method = method, http.route = route, http.status = status,
-            error.code = code, error.cause = cause, elapsed_ms, "request");
+        tracing::error!(
+            request.id = id.as_str(),
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            error.code = code,
+            error.cause = cause,
+            elapsed_ms,
+            "request"
+        );
     } else {
-        tracing::info!(request.id = id.as_str(), http.method = method, http.route = route, http.status = status,
-            error.code = code, elapsed_ms, "request");
+        tracing::info!(
+            request.id = id.as_str(),
+            http.method = method,
+            http.route = route,
+            http.status = status,
+            error.code = code,
+            elapsed_ms,
+            "request"
+        );
     }
 }
 

@@ -18,12 +18,12 @@ pub const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/proble
 #[derive(Clone, Debug)]
 pub struct Problem {
     code: ErrorCode,
-    detail: Option<String>,
+    detail: Option<Box<str>>,
     suggestion: Option<&'static str>,
     retry_after: Option<Duration>,
     errors: Vec<BodyProblem>,
     refund: Option<Refund>,
-    cause: Option<String>,
+    cause: Option<Box<str>>,
 }
 
 /// What is owed back to the caller.
@@ -39,7 +39,7 @@ pub struct Sent {
     /// The code.
     pub code: ErrorCode,
     /// What went wrong on our side; the caller is not told.
-    pub cause: Option<String>,
+    pub cause: Option<Box<str>>,
 }
 
 /// The JSON form; `T` are the fields of one kind of error alone.
@@ -84,7 +84,7 @@ impl Problem {
     /// With a sentence about this very occurrence.
     #[must_use]
     pub fn detail(self, detail: impl Into<String>) -> Self {
-        Self { detail: Some(detail.into()), ..self }
+        Self { detail: Some(detail.into().into_boxed_str()), ..self }
     }
 
     /// With another suggestion than the table's.
@@ -114,7 +114,7 @@ impl Problem {
     /// With what went wrong on our side: for the request's log line, never for the caller.
     #[must_use]
     pub fn cause(self, cause: &dyn std::fmt::Display) -> Self {
-        Self { cause: Some(cause.to_string()), ..self }
+        Self { cause: Some(cause.to_string().into_boxed_str()), ..self }
     }
 
     /// The code.

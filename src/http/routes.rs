@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::ACCEPT;
 use axum::http::StatusCode;
+use axum::http::header::ACCEPT;
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 

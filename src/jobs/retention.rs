@@ -42,7 +42,9 @@ pub(super) async fn sweep_after_crash(engine: &Engine) {
     let swept = match engine.store.needed_input_files().await {
         Ok(needed) => {
             let known = |name: String| async move { engine.store.is_artifact_known(&name).await };
-            artifacts::sweep_leftovers(&engine.artifacts, |file| needed.contains(file), known).await.map_err(|error| error.to_string())
+            artifacts::sweep_leftovers(&engine.artifacts, |file| needed.contains(file), known)
+                .await
+                .map_err(|error| error.to_string())
         }
         Err(error) => Err(error.to_string()),
     };

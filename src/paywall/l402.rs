@@ -150,7 +150,11 @@ mod tests {
         assert_eq!(one(&format!("L402 AgEB,AgEC:{PREIMAGE}")).unwrap().macaroons.len(), 2);
         let joined = format!("LSAT AgEB:{PREIMAGE}, L402 AgEC:{PREIMAGE}");
         assert_eq!(parse_authorization(joined.as_bytes()).len(), 2);
-        for joined in [format!("Bearer x, L402 AgEC:{PREIMAGE}"), format!("L402 AgEC:{PREIMAGE},"), format!(",L402 AgEC:{PREIMAGE}, ,")] {
+        for joined in [
+            format!("Bearer x, L402 AgEC:{PREIMAGE}"),
+            format!("L402 AgEC:{PREIMAGE},"),
+            format!(",L402 AgEC:{PREIMAGE}, ,"),
+        ] {
             assert!(one(&joined).is_ok(), "{joined}");
         }
         let broken_first = format!("LSAT ???, L402 AgEC:{PREIMAGE}");

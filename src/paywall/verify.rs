@@ -48,6 +48,34 @@ pub struct ProvenCredential {
 /// A payment for exactly this request.
 ///
 /// Architecture invariant: this module alone can make one, it cannot be copied, and redeeming consumes it.
+///
+/// ```compile_fail,E0451
+/// fn forge(a: satforge::paywall::VerifiedPayment, b: satforge::paywall::VerifiedPayment) -> impl Sized {
+///     satforge::paywall::VerifiedPayment { payment_hash: a.payment_hash(), ..b }
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// fn twice(payment: satforge::paywall::VerifiedPayment) -> impl Sized {
+///     (payment.clone(), payment)
+/// }
+/// ```
+///
+/// ```compile_fail,E0382
+/// # async fn _redeem(jobs: satforge::jobs::Jobs, payment: satforge::paywall::VerifiedPayment) {
+/// let _ = jobs.redeem(payment, Default::default()).await;
+/// let _ = jobs.redeem(payment, Default::default()).await;
+/// # }
+/// ```
+///
+/// What the three are refused for is that alone: this compiles.
+///
+/// ```
+/// # async fn _redeem(jobs: satforge::jobs::Jobs, payment: satforge::paywall::VerifiedPayment) {
+/// let _ = (payment.payment_hash(), payment.amount(), payment.binding());
+/// let _ = jobs.redeem(payment, Default::default()).await;
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct VerifiedPayment {
     payment_hash: PaymentHash,

@@ -28,11 +28,10 @@ impl Store {
 
     /// When the next job is due, in Unix milliseconds; `None` when all have ended.
     pub async fn next_due(&self) -> Result<Option<i64>, StoreError> {
-        let row = query(
-            "SELECT run_after FROM jobs WHERE state NOT IN ('succeeded', 'failed') ORDER BY run_after LIMIT 1",
-        )
-        .fetch_optional(&self.readers)
-        .await?;
+        let row =
+            query("SELECT run_after FROM jobs WHERE state NOT IN ('succeeded', 'failed') ORDER BY run_after LIMIT 1")
+                .fetch_optional(&self.readers)
+                .await?;
         Ok(row.map(|row| row.try_get("run_after")).transpose()?)
     }
 
@@ -108,11 +107,12 @@ impl Write for ReleaseAll {
     type Output = u64;
 
     async fn run(&self, connection: &mut AnyConnection) -> Result<u64, StoreError> {
-        let done =
-            query("UPDATE jobs SET run_after = 0, lease_until = 0 \
-             WHERE lease_until > 0 AND state NOT IN ('succeeded', 'failed')")
-                .execute(connection)
-                .await?;
+        let done = query(
+            "UPDATE jobs SET run_after = 0, lease_until = 0 \
+             WHERE lease_until > 0 AND state NOT IN ('succeeded', 'failed')",
+        )
+        .execute(connection)
+        .await?;
         Ok(done.rows_affected())
     }
 }

@@ -24,9 +24,9 @@ impl Store {
              OR EXISTS (SELECT 1 FROM refunds WHERE refunds.status = 'due' \
              AND refunds.created_at >= minting_keys.first_used)",
         )
-            .bind(since)
-            .fetch_all(&self.readers)
-            .await?;
+        .bind(since)
+        .fetch_all(&self.readers)
+        .await?;
         let known = rows
             .iter()
             .map(|row| {

@@ -61,7 +61,9 @@ impl Shared {
             let (dropped, closed) = (mem::take(&mut waiting.dropped), waiting.closed);
             drop(waiting);
             if dropped > 0 {
-                lines.extend_from_slice(format!("{dropped} log lines were dropped: the output is too slow\n").as_bytes());
+                lines.extend_from_slice(
+                    format!("{dropped} log lines were dropped: the output is too slow\n").as_bytes(),
+                );
             }
             if !lines.is_empty() {
                 // There is no place left to report that the log cannot be written.

@@ -117,5 +117,5 @@ fn priced(label: &str, sats: u64, body: &str) -> PricedExample {
 }
 
 fn video_body(duration: u32) -> String {
-    format!(r#"{{"prompt":"Paper boat at dusk","model":"Video Generation","duration":{duration}}}"#)
+    format!(r#"{{"prompt":"A boat at dusk","model":"Video Generation","duration":{duration}}}"#)
 }

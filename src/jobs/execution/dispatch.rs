@@ -90,12 +90,7 @@ impl Execution {
     }
 
     /// Like [`Execution::discard_after`], for a create that may have arrived.
-    pub(super) async fn discard_found(
-        &self,
-        ended: Result<(), Stop>,
-        seq: i64,
-        provider: &str,
-    ) -> Result<(), Stop> {
+    pub(super) async fn discard_found(&self, ended: Result<(), Stop>, seq: i64, provider: &str) -> Result<(), Stop> {
         if matches!(ended, Err(Stop::Done))
             && let Some(provider) = self.provider(provider)
             && let Ok(Found::Started(id)) = self.call(&provider, "find", provider.find(&self.key(seq))).await

@@ -69,12 +69,12 @@ impl SandboxProvider {
             // Held by the thread: a caller that gives up does not free the core.
             let _turn = turn;
             match &spec {
-            JobSpec::Video(video) => media::render_video(&Clip {
-                prompt: &video.prompt,
-                seconds: video.duration,
-                camera_fixed: video.camera_fixed,
-            }),
-            JobSpec::Model3d(model) => media::render_relief(&model.image),
+                JobSpec::Video(video) => media::render_video(&Clip {
+                    prompt: &video.prompt,
+                    seconds: video.duration,
+                    camera_fixed: video.camera_fixed,
+                }),
+                JobSpec::Model3d(model) => media::render_relief(&model.image),
             }
         });
         let rendered = rendered.await.map_err(transient)?;
