@@ -113,7 +113,7 @@ fn limit_connections(server: &mut ServerConfig) {
     let files = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(1_024);
     let affordable = usize::try_from(files).unwrap_or(usize::MAX).saturating_sub(OTHER_FILES).max(16);
     if affordable < server.max_connections {
-        tracing::warn!(
+        tracing::info!(
             server.max_connections,
             affordable,
             "the limit of open files (ulimit -n) allows fewer connections"

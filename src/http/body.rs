@@ -24,6 +24,8 @@ const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
 /// gets to see the refusal.
 const DRAIN_BYTES: usize = 32 * 1024 * 1024;
 const DRAIN_TIME: Duration = Duration::from_secs(5);
+/// Whoever sends nothing for this long is not in the middle of sending.
+const DRAIN_IDLE: Duration = Duration::from_millis(500);
 
 /// Reads bodies, and counts what they take.
 pub struct BodyReader {
@@ -200,7 +202,7 @@ pub async fn drain(body: Body) {
 async fn drain_stream(mut stream: BodyDataStream) {
     let read_on = async {
         let mut left = DRAIN_BYTES;
-        while let Some(Ok(chunk)) = stream.next().await {
+        while let Ok(Some(Ok(chunk))) = timeout(DRAIN_IDLE, stream.next()).await {
             left = left.saturating_sub(chunk.len());
             if left == 0 {
                 break;

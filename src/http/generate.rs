@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response};
 use tokio::sync::oneshot;
@@ -60,7 +60,10 @@ async fn sell(
     let config = match may_ask(gateway, service, &parts) {
         Ok(config) => config,
         Err(problem) => {
-            drain(body).await;
+            // Whoever asked to be told before sending has sent nothing yet, and reading would ask for it.
+            if !parts.headers.contains_key(EXPECT) {
+                drain(body).await;
+            }
             return Err(problem);
         }
     };

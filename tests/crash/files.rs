@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use crate::kit::buyer::{MODEL, model};
-use crate::scene::{ENDLESS, INSTANT, Scene};
+use crate::scene::{ENDLESS, INSTANT, SOON, Scene};
 
 /// Large enough that the image stands in a file and not in the row.
 const LARGE: u32 = 200;
@@ -20,7 +20,7 @@ async fn a_large_input_survives_and_is_deleted_with_its_job() {
     assert_eq!(scene.names("artifacts/inputs"), [queued.id], "flushed before the payment was consumed");
 
     let gateway = scene.start(INSTANT);
-    scene.buyer.present(&gateway.url, &large, "wait=120").await.result_path();
+    scene.buyer.present(&gateway.url, &large, SOON).await.result_path();
     crate::kit::until("the input is deleted", async || scene.names("artifacts/inputs").is_empty().then_some(())).await;
 }
 

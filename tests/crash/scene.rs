@@ -13,6 +13,9 @@ pub const ENDLESS: &[(&str, &str)] =
 pub const INSTANT: &[(&str, &str)] =
     &[("SATFORGE_SANDBOX__GENERATION_SECONDS", "0"), ("SATFORGE_JOBS__POLL_INTERVAL_SECONDS", "0.02")];
 
+/// How long a result is waited for: less than a lease, so that nobody can have waited for the dead process's to run out.
+pub const SOON: &str = "wait=25";
+
 /// A data directory and whoever buys from the gateways that run on it.
 pub struct Scene {
     pub buyer: Buyer,
@@ -67,7 +70,7 @@ impl Scene {
 
     /// After the restart: the credential gets its result, `creates` creates were sent since, and the job is one.
     pub async fn expect_result(&self, gateway: &Gateway, purchase: &Purchase, creates: u64) -> Answer {
-        let answer = self.buyer.present(&gateway.url, purchase, "wait=120").await;
+        let answer = self.buyer.present(&gateway.url, purchase, SOON).await;
         let path = answer.result_path();
         let file = self.buyer.get(&format!("{}{path}", gateway.url)).await;
         assert_eq!(file.status(), 200);

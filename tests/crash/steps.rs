@@ -2,7 +2,7 @@
 
 use crate::kit::buyer::{MODEL, Purchase, VIDEO, model, video};
 use crate::kit::until;
-use crate::scene::{ENDLESS, INSTANT, Scene};
+use crate::scene::{ENDLESS, INSTANT, SOON, Scene};
 
 /// A scene with one job in `running`, whose gateway was killed.
 async fn killed_while_running() -> (Scene, Purchase, String) {
@@ -13,7 +13,7 @@ async fn killed_while_running() -> (Scene, Purchase, String) {
     assert_eq!(scene.creates(&gateway).await, 1);
     gateway.kill();
     let upstream_id = job.upstream_id.unwrap();
-    assert_eq!(scene.generations(), [upstream_id.clone()], "one create arrived");
+    assert_eq!(scene.generations(), [upstream_id.as_str()], "one create arrived");
     assert!(job.lease_until > 0, "the dead process's lease still stands");
     (scene, purchase, upstream_id)
 }
@@ -31,7 +31,7 @@ async fn killed_before_the_first_step_with_the_job_still_in_the_queue() {
     assert_eq!(states, [("running".into(), 1), ("queued".into(), 0)]);
 
     let gateway = scene.start(INSTANT);
-    let answer = scene.buyer.present(&gateway.url, &second, "wait=120").await;
+    let answer = scene.buyer.present(&gateway.url, &second, SOON).await;
     answer.result_path();
     let jobs = until("both jobs end", async || {
         let jobs = scene.rows().await.jobs().await;
@@ -147,7 +147,7 @@ async fn killed_again_and_again() {
         gateway.kill();
     }
     let gateway = scene.start(INSTANT);
-    let answer = scene.buyer.present(&gateway.url, &purchase, "wait=120").await;
+    let answer = scene.buyer.present(&gateway.url, &purchase, SOON).await;
     answer.result_path();
     assert_eq!(scene.rows().await.job().await.state, "succeeded");
     assert!(scene.names("sandbox").is_empty(), "one generation, fetched and forgotten: {:?}", scene.names("sandbox"));

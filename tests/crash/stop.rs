@@ -59,8 +59,7 @@ async fn a_stop_does_not_wait_for_idle_connections_or_long_polls() {
     let purchase = scene.buy(&gateway, MODEL, model(8)).await;
     let accepted = scene.buyer.present(&gateway.url, &purchase, "respond-async").await;
     let idle = std::net::TcpStream::connect(gateway.url.trim_start_matches("http://")).unwrap();
-    let mut events =
-        scene.buyer.get(&format!("{}/events", accepted.json["poll_url"].as_str().unwrap())).await;
+    let mut events = scene.buyer.get(&format!("{}/events", accepted.json["poll_url"].as_str().unwrap())).await;
     assert!(events.chunk().await.unwrap().unwrap().starts_with(b"data: "));
     gateway.terminate();
     // The grace of a stop is 20 seconds: less means that nobody was waited for in vain.

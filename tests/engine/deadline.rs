@@ -10,7 +10,7 @@ use crate::fake::{Fake, Script, stalls};
 use crate::kit::until;
 use crate::world::{PRICE, World};
 
-const DEADLINE: Duration = Duration::from_secs(600);
+const DEADLINE: Duration = Duration::from_mins(10);
 const MOMENT: Duration = Duration::from_millis(2);
 
 /// Moves the clock over the deadline and expects the waiter of `ordered` to be told what it is owed.
@@ -39,7 +39,7 @@ async fn a_generation_that_never_ends_is_stopped_upstream() {
 
 #[tokio::test]
 async fn a_pause_beyond_the_deadline_ends_at_it() {
-    let busy = ProviderError::NotStarted { message: "429".into(), retry_after: Some(Duration::from_secs(86_400)) };
+    let busy = ProviderError::NotStarted { message: "429".into(), retry_after: Some(Duration::from_hours(24)) };
     let fake = Fake::new(Script { submit: [Say(Err(busy))].into(), ..Script::default() });
     let (world, clock) = World::by_hand(&fake, |_| {}).await;
     let ordered = world.order().await;
@@ -73,8 +73,10 @@ async fn a_result_that_never_arrives_is_owed_back() {
 
 #[tokio::test]
 async fn a_source_that_stalls_again_and_again_is_owed_back() {
-    let fake =
-        Fake::new(Script { fetch: std::iter::repeat_with(|| Say(Ok(stalls()))).take(1_000).collect(), ..Script::default() });
+    let fake = Fake::new(Script {
+        fetch: std::iter::repeat_with(|| Say(Ok(stalls()))).take(1_000).collect(),
+        ..Script::default()
+    });
     let timeout = Duration::from_millis(50);
     let (world, clock) = World::by_hand(&fake, |config| config.jobs.provider_timeout = timeout).await;
     let ordered = world.order().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use satforge::artifacts::ArtifactStore;
 use satforge::catalog::Catalog;
-use satforge::clock::SystemClock;
+use satforge::clock::{Clock as _, SystemClock, signed_millis};
 use satforge::jobs::{Jobs, Parts};
 use satforge::providers::Poll;
 use satforge::shutdown::Shutdown;
@@ -99,14 +99,18 @@ async fn an_attempt_that_lost_its_lease_leaves_its_successors_lease_alone() {
     world.order().await;
     let mut rows = world.rows().await;
     until("the first attempt polls", async || (fake.count("poll") == 1).then_some(())).await;
+    clock.advance(Duration::from_secs(5));
     until("the lease has run out, and the job is taken up again", async || {
-        clock.advance(Duration::from_secs(5));
+        let job = rows.job().await;
+        if job.attempt == 1 && job.lease_until > signed_millis(clock.unix_millis()) {
+            // It was renewed first.
+            clock.advance(Duration::from_secs(5));
+        }
         world.app.jobs.wake();
-        (rows.job().await.attempt == 2 && fake.count("poll") > 1).then_some(())
+        (job.attempt == 2 && fake.count("poll") > 1).then_some(())
     })
     .await;
     gate.notify_one();
-    let attempt = rows.job().await.attempt;
     let (polls, mut until_now) = (fake.count("poll"), rows.job().await.lease_until);
     until("the first attempt is over", async || (fake.count("poll") > polls + 20).then_some(())).await;
     for _ in 0..3 {
@@ -117,7 +121,7 @@ async fn an_attempt_that_lost_its_lease_leaves_its_successors_lease_alone() {
         })
         .await;
     }
-    assert_eq!(rows.job().await.attempt, attempt);
+    assert_eq!(rows.job().await.attempt, 2);
     assert_eq!(fake.creates(), [1]);
 }
 

@@ -1,4 +1,5 @@
 //! The job engine behind a real edge, with a provider that does what the test tells it to.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../kit/mod.rs"]
 #[allow(dead_code, reason = "each suite uses its part")]

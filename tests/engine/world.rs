@@ -37,8 +37,8 @@ pub fn config(data_dir: &Path) -> Config {
     config.jobs.poll_interval = Duration::from_millis(5);
     config.jobs.backoff_base = Duration::from_millis(10);
     config.jobs.backoff_max = Duration::from_millis(50);
-    config.jobs.lease = Duration::from_secs(600);
-    config.jobs.provider_timeout = Duration::from_secs(600);
+    config.jobs.lease = Duration::from_mins(10);
+    config.jobs.provider_timeout = Duration::from_mins(10);
     config
 }
 

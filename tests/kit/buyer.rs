@@ -55,7 +55,7 @@ pub fn model(side: u32) -> Vec<u8> {
 impl Buyer {
     pub fn new() -> Self {
         // A client of its own for each buyer: a pooled connection to a dead process must not be taken for a live one.
-        let client = Client::builder().timeout(Duration::from_secs(300)).pool_max_idle_per_host(0).build().unwrap();
+        let client = Client::builder().timeout(Duration::from_mins(5)).pool_max_idle_per_host(0).build().unwrap();
         Self { client }
     }
 

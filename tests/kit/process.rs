@@ -37,7 +37,9 @@ impl Gateway {
     /// `satforge dev` on a free port, with these settings.
     pub fn dev(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
         let data_dir = data_dir.to_str().unwrap();
-        Self::start(satforge(&["dev", "--listen", "127.0.0.1:0", "--data-dir", data_dir]).envs(settings.iter().copied()))
+        Self::start(
+            satforge(&["dev", "--listen", "127.0.0.1:0", "--data-dir", data_dir]).envs(settings.iter().copied()),
+        )
     }
 
     /// Starts `command` and waits until it serves.

@@ -31,7 +31,8 @@ impl Rows {
 
     /// Every job.
     pub async fn jobs(&mut self) -> Vec<JobRow> {
-        let rows = query("SELECT id, state, upstream_id, attempt, lease_until, dispatches, failures FROM jobs ORDER BY id");
+        let rows =
+            query("SELECT id, state, upstream_id, attempt, lease_until, dispatches, failures FROM jobs ORDER BY id");
         let rows = rows.fetch_all(&mut self.0).await.unwrap();
         let read = |row: &sqlx::sqlite::SqliteRow| JobRow {
             id: row.get("id"),
@@ -54,7 +55,8 @@ impl Rows {
 
     /// Waits until the only job is in `state`.
     pub async fn wait_for(&mut self, state: &str) -> JobRow {
-        until(&format!("the job is {state}"), async || self.jobs().await.into_iter().find(|job| job.state == state)).await
+        until(&format!("the job is {state}"), async || self.jobs().await.into_iter().find(|job| job.state == state))
+            .await
     }
 
     /// What is owed, in msat.
@@ -67,7 +69,7 @@ impl Rows {
     pub async fn rewind(&mut self, state: &str, provider: Option<&str>, upstream_id: Option<&str>, dispatches: i64) {
         let changed = query(
             "UPDATE jobs SET state = $1, provider = $2, upstream_id = $3, dispatches = $4, \
-             lease_until = run_after + 86400000 WHERE state NOT IN ('succeeded', 'failed')",
+             run_after = run_after + 86400000, lease_until = run_after + 86400000 WHERE state NOT IN ('succeeded', 'failed')",
         )
         .bind(state)
         .bind(provider)

@@ -1,0 +1,24 @@
+//! The gateway through its HTTP edge: each test starts the whole application on a free port, with a database of its own.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod artifacts;
+mod bodies;
+mod browsers;
+mod challenge;
+mod credentials;
+mod discovery;
+mod errors;
+mod failures;
+mod jobs;
+mod keepalive;
+mod lightning;
+mod limits;
+mod metrics;
+mod pages;
+mod purchase;
+mod refused;
+mod restarts;
+mod retention;
+mod sandbox;
+mod support;
+mod waiting;
