@@ -218,7 +218,8 @@ fn require_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-fn body_problem(refusal: BodyRefusal, limit: usize) -> Problem {
+/// What a caller without a payment is told about a body that could not be read.
+pub(super) fn body_problem(refusal: BodyRefusal, limit: usize) -> Problem {
     match refusal {
         BodyRefusal::TooLarge => {
             Problem::new(ErrorCode::BodyTooLarge).detail(format!("This service takes bodies of up to {limit} bytes."))

@@ -14,6 +14,7 @@ use super::answer::json_response;
 use super::body::Sender;
 use super::error::ErrorCode;
 use super::gateway::Gateway;
+use super::generate::body_problem;
 use super::problem::Problem;
 
 /// An invoice and a little JSON around it.
@@ -24,7 +25,7 @@ pub async fn pay(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
     let Some(sandbox) = gateway.sandbox.clone() else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
     let paid = async {
         let body = gateway.bodies.read(request.into_body(), BODY_LIMIT, Sender::Unpaid).await;
-        let body = body.map_err(|_| Problem::new(ErrorCode::BodyTooLarge))?;
+        let body = body.map_err(|refusal| body_problem(refusal, BODY_LIMIT))?;
         let invoice = invoice(&body.bytes)?;
         sandbox.pay(&invoice).map_err(|error| match error {
             SandboxPayError::Unknown => Problem::new(ErrorCode::InvoiceUnknown),

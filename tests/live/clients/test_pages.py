@@ -86,6 +86,14 @@ def test_the_purchase_that_the_terminal_prints(empty):
     check_bought(empty, script, "*.mp4", 5)
 
 
+def test_the_purchase_in_the_readme(empty):
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    (script,) = re.findall(r"^<!-- purchase -->\n```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    script = f"GATEWAY_URL={GATEWAY_URL}\n{script}"
+    run_curl(script, empty)
+    check_bought(empty, script, "*.mp4", 5)
+
+
 def test_the_printed_way_to_hide_a_trigger_in_a_picture(empty):
     """It goes between the download and the rest of the first step, and the purchase fails as the word says."""
     html = httpx.get(GATEWAY_URL + "/l402/3d-model", trust_env=False).raise_for_status().text
