@@ -1,15 +1,17 @@
 //! The `402` response, in the one form that every deployed client can read.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::{HeaderValue, Response};
 use jiff::Timestamp;
+use metrics::{Counter, Histogram};
 use serde::Serialize;
 
 use crate::catalog::Quote;
-use crate::domain::RequestBinding;
+use crate::domain::{RequestBinding, ServiceId};
 use crate::paywall::Challenge;
 
 use super::error::ErrorCode;
@@ -44,12 +46,24 @@ pub async fn respond(
         metrics::counter!("satforge_challenges_failed_total").increment(1);
         Problem::new(ErrorCode::LightningUnavailable).retry_after(NODE_PATIENCE).cause(&error)
     })?;
-    metrics::histogram!("satforge_invoice_seconds").record(began.elapsed().as_secs_f64());
-    metrics::counter!("satforge_challenges_total", "service" => binding.service.name(), "code" => code.entry().name)
-        .increment(1);
+    count(binding, code, began.elapsed());
     let mut response = Problem::new(code).response_with(gateway.public_url(), terms(gateway, binding, &challenge));
     response.headers_mut().insert(WWW_AUTHENTICATE, header(&challenge)?);
     Ok(response)
+}
+
+/// The usual case's metrics are looked up once: by its labels each costs as much as a hash of the macaroon.
+fn count(binding: &RequestBinding, code: ErrorCode, elapsed: Duration) {
+    static SECONDS: OnceLock<Histogram> = OnceLock::new();
+    static FIRST: [OnceLock<Counter>; ServiceId::ALL.len()] = [const { OnceLock::new() }; ServiceId::ALL.len()];
+    SECONDS.get_or_init(|| metrics::histogram!("satforge_invoice_seconds")).record(elapsed.as_secs_f64());
+    let (service, code_name) = (binding.service.name(), code.entry().name);
+    let counter = || metrics::counter!("satforge_challenges_total", "service" => service, "code" => code_name);
+    let position = ServiceId::ALL.iter().position(|id| *id == binding.service);
+    match position.and_then(|position| FIRST.get(position)) {
+        Some(first) if code == ErrorCode::PaymentRequired => first.get_or_init(counter).increment(1),
+        _ => counter().increment(1),
+    }
 }
 
 fn terms<'a>(gateway: &Gateway, binding: &RequestBinding, challenge: &'a Challenge) -> Terms<'a> {

@@ -28,6 +28,7 @@ use super::client::Peer;
 use super::error::{ErrorCode, YOUR_PAYMENT_STANDS};
 use super::gateway::Gateway;
 use super::observe::RequestId;
+use super::prefer::Preference;
 use super::problem::Problem;
 use super::{challenge, hold};
 
@@ -91,8 +92,10 @@ async fn present(
     let code = match gateway.paywall.bind(credentials, binding) {
         Ok(payment) => match redeem(gateway, payment, &body, &parts).await {
             Ok(view) => {
-                drop(body);
-                return hold::answer(gateway, view, &parts.headers).await;
+                let preference = Preference::of(&parts.headers);
+                // Ten thousand may wait: what is not needed for it goes first.
+                drop((body, parts));
+                return hold::answer(gateway, view, preference).await;
             }
             Err(RedeemError::BoundElsewhere) => ErrorCode::BodyMismatch,
             Err(error) => return Err(your_payment_stands().cause(&error)),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, VARY};
-use axum::http::{HeaderMap, HeaderValue, Response};
+use axum::http::{HeaderValue, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -34,8 +34,7 @@ enum Mode {
 }
 
 /// Answers the presentation of a good credential.
-pub async fn answer(gateway: &Arc<Gateway>, view: JobView, headers: &HeaderMap) -> Result<Response<Body>, Problem> {
-    let preference = Preference::of(headers);
+pub async fn answer(gateway: &Arc<Gateway>, view: JobView, preference: Preference) -> Result<Response<Body>, Problem> {
     let mut response = wait(gateway, view, &preference).await?;
     apply(&mut response, &preference, gateway.waiting.hold);
     Ok(response)
