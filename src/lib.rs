@@ -57,8 +57,8 @@
 //!    `tests/crash`).
 //! 5. *No transaction is open across a network call.* Only the writer in `store/writer.rs` opens transactions, and what
 //!    it runs has nothing but its connection.
-//! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] does not import [`store`]: root keys and amounts
-//!    are inside the macaroon ([`paywall::token`]).
+//! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] does not import [`store`] (`tests/tidy`): root
+//!    keys are derived, and amounts stand inside the macaroon ([`paywall::token`]). `tests/http/challenge.rs`.
 //! 7. *One price function.* [`catalog::price::quote`] feeds the challenge, the pages and the metadata;
 //!    `catalog/describe.rs`: `the_examples_can_be_bought_at_the_price_they_show`.
 //! 8. *SQL in `store`, axum and askama in `http`, the environment in `config`.* Kept by the tests in `tests/tidy`.
@@ -66,7 +66,7 @@
 //!    a route that exists or not. Sandbox payments listen on loopback only, unless allowed (`config/meaning/mod.rs`).
 //! 10. *No secret, preimage, macaroon, prompt, image, public job id or URL of a result is logged.* Secrets, preimages and
 //!     job specifications show nothing in `Debug` ([`config::keys`], [`domain::payment`], [`domain::request`]), and
-//!     paths are logged as routes ([`http::observe`]).
+//!     paths are logged as routes ([`http::observe`]). `tests/logs` reads the whole log of purchases.
 //! 11. *The domain, the codecs and the pricing take time and randomness as arguments.* `.clippy.toml` refuses the
 //!     system's clock everywhere but in [`clock`].
 //! 12. *Without a verified credential a request is charged before its body is read, and dear work is bounded.*
@@ -87,8 +87,11 @@
 //! - There is no `egress` module yet, because nothing calls out: both sandboxes work in the process. It comes with the
 //!   first adapter that does.
 //! - [`catalog`], [`lightning`] and [`paywall`] import [`config`]: each is made from its own section and nothing else.
-//! - Refunds are recorded and shown, not yet paid. An operator's fault fails its job and owes; it does not yet stop the
-//!   sale of that service.
+//! - A challenge's invoice is read by code of our own (`lightning/decode.rs`) and not by the `lightning-invoice` crate,
+//!   which makes the sandbox's: it reads only what is held against the request, in a quarter of the time, and a property
+//!   test holds it against the crate.
+//! - There is no span around every request, only around redemptions and attempts: [`http::observe`] says why.
+//! - Refunds are recorded and shown, not yet paid.
 
 pub mod app;
 pub mod artifacts;

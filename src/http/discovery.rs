@@ -41,7 +41,7 @@ pub async fn service(service: ServiceId, State(gateway): State<Arc<Gateway>>) ->
         "url": format!("{url}{}", service.path()),
         "content_type": "application/json",
         "payment": "L402",
-        "available": gateway.providers.for_service(service).is_some(),
+        "available": gateway.sells(service),
         "price": {"rule": config.price_rule(), "price_sats": price_sats, "examples": examples},
         "body_limit_bytes": config.body_limit,
         "request_schema": config.schema(),
@@ -82,8 +82,7 @@ pub async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
     let database = gateway.store.is_writable()
         && tokio::time::timeout(PROBE_TIMEOUT, gateway.store.ping()).await.is_ok_and(|ping| ping.is_ok());
     let lightning = tokio::time::timeout(PROBE_TIMEOUT, gateway.lightning.health()).await.is_ok_and(|h| h.is_ok());
-    let providers =
-        gateway.catalog.services().iter().all(|service| gateway.providers.for_service(service.id).is_some());
+    let providers = gateway.catalog.services().iter().all(|service| gateway.sells(service.id));
     let running = !gateway.shutdown.is_soft();
     let word = |good: bool| if good { "ok" } else { "failing" };
     let ready = database && lightning && providers && running;

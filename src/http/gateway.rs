@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 
 use crate::artifacts::ArtifactStore;
 use crate::catalog::Catalog;
-use crate::clock::Clock;
+use crate::clock::{Clock, signed_millis};
 use crate::config::WaitingConfig;
+use crate::domain::ServiceId;
 use crate::jobs::Jobs;
 use crate::lightning::LightningBackend;
 use crate::lightning::sandbox::SandboxLightning;
@@ -65,6 +66,12 @@ impl Gateway {
     #[must_use]
     pub fn public_url(&self) -> &str {
         &self.site.public_url
+    }
+
+    /// Whether somebody can do the work of `service` at the moment.
+    #[must_use]
+    pub fn sells(&self, service: ServiceId) -> bool {
+        self.providers.sells(service, signed_millis(self.clock.unix_millis()))
     }
 
     /// An error's response.

@@ -201,7 +201,7 @@ fn charge_budget(gateway: &Gateway, client: IpAddr) -> Result<(), Problem> {
 
 /// Nothing is invoiced that nobody could deliver.
 fn on_sale(gateway: &Gateway, service: ServiceId) -> Result<&ServiceConfig, Problem> {
-    let deliverable = gateway.providers.for_service(service).is_some() && gateway.store.is_writable();
+    let deliverable = gateway.sells(service) && gateway.store.is_writable();
     let config = gateway.catalog.service(service).filter(|_| deliverable);
     config.ok_or_else(|| Problem::new(ErrorCode::UpstreamUnavailable).retry_after(LATER))
 }

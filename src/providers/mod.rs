@@ -5,6 +5,8 @@
 
 pub mod sandbox;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -98,31 +100,55 @@ pub enum ProviderError {
     OperatorFault(String),
 }
 
-/// Chooses the provider of a service.
+/// Chooses the provider of a service; cloning it is cheap.
 #[derive(Clone)]
 pub struct Providers {
-    routes: Vec<(ServiceId, std::sync::Arc<dyn Provider>)>,
+    routes: Arc<[Route]>,
+}
+
+/// Who works for a service, and whether that is being sold.
+struct Route {
+    service: ServiceId,
+    provider: Arc<dyn Provider>,
+    /// Unix milliseconds until which nothing is sold.
+    closed_until: AtomicI64,
 }
 
 impl Providers {
     /// One provider for each service.
     #[must_use]
-    pub const fn new(routes: Vec<(ServiceId, std::sync::Arc<dyn Provider>)>) -> Self {
-        Self { routes }
+    pub fn new(routes: Vec<(ServiceId, Arc<dyn Provider>)>) -> Self {
+        let route = |(service, provider)| Route { service, provider, closed_until: AtomicI64::new(0) };
+        Self { routes: routes.into_iter().map(route).collect() }
     }
 
     /// Who works for `service`; `None`: nobody.
     #[must_use]
-    pub fn for_service(&self, service: ServiceId) -> Option<&std::sync::Arc<dyn Provider>> {
-        self.routes.iter().find(|(id, _)| *id == service).map(|(_, provider)| provider)
+    pub fn for_service(&self, service: ServiceId) -> Option<&Arc<dyn Provider>> {
+        self.route(service).map(|route| &route.provider)
     }
 
     /// The provider of that name that works for `service`.
     #[must_use]
-    pub fn by_name(&self, service: ServiceId, name: &str) -> Option<&std::sync::Arc<dyn Provider>> {
-        self.routes
-            .iter()
-            .find(|(id, provider)| *id == service && provider.name() == name)
-            .map(|(_, provider)| provider)
+    pub fn by_name(&self, service: ServiceId, name: &str) -> Option<&Arc<dyn Provider>> {
+        self.for_service(service).filter(|provider| provider.name() == name)
+    }
+
+    /// Whether `service` may be sold at `now`, in Unix milliseconds.
+    #[must_use]
+    pub fn sells(&self, service: ServiceId, now: i64) -> bool {
+        self.route(service).is_some_and(|route| now >= route.closed_until.load(Ordering::Relaxed))
+    }
+
+    /// Stops the sale of `service` until `until`, in Unix milliseconds: its provider refuses the operator's account.
+    /// What is paid by then is still tried.
+    pub fn close(&self, service: ServiceId, until: i64) {
+        if let Some(route) = self.route(service) {
+            route.closed_until.store(until, Ordering::Relaxed);
+        }
+    }
+
+    fn route(&self, service: ServiceId) -> Option<&Route> {
+        self.routes.iter().find(|route| route.service == service)
     }
 }

@@ -11,7 +11,7 @@ use std::process::Output;
 
 use satforge::config::GatewayKey;
 
-use kit::process::{Gateway, run, satforge};
+use kit::process::{Gateway, finish, run, satforge};
 
 /// The exit code of a command line or a configuration that is refused.
 const REFUSED: Option<i32> = Some(2);
@@ -179,7 +179,7 @@ fn a_variable_that_is_no_setting_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = configuration(folder.path(), &[key(folder.path(), 1)], "");
     let mut command = satforge(&["check", "--config", &path]);
-    let output = command.env("SATFORGE_LIMITS__CHALENGES_PER_MINUTE", "7").output().unwrap();
+    let output = finish(command.env("SATFORGE_LIMITS__CHALENGES_PER_MINUTE", "7"));
     assert_eq!(output.status.code(), REFUSED);
     assert!(stderr(&output).contains("SATFORGE_LIMITS__CHALENGES_PER_MINUTE"), "{}", stderr(&output));
 }

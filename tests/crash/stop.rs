@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::kit::buyer::{Buyer, MODEL, model};
-use crate::kit::process::satforge;
+use crate::kit::process::run;
 use crate::scene::{ENDLESS, INSTANT, Scene};
 
 #[tokio::test]
@@ -75,7 +75,7 @@ async fn a_second_process_on_the_same_folder_is_refused() {
     let purchase = scene.buy(&gateway, MODEL, model(8)).await;
     let before = scene.rows().await.wait_for("running").await;
     let data_dir = scene.data_dir().to_str().unwrap();
-    let second = satforge(&["dev", "--listen", "127.0.0.1:0", "--data-dir", data_dir]).output().unwrap();
+    let second = run(&["dev", "--listen", "127.0.0.1:0", "--data-dir", data_dir]);
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8(second.stderr).unwrap();
     assert!(said.contains("another satforge works in"), "{said}");

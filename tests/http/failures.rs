@@ -1,5 +1,7 @@
 //! Paid, and something goes wrong: retried where that can help, owed back where it cannot, and never silently kept.
 
+use std::time::Duration;
+
 use satforge::providers::{Ending, ProviderError};
 use serde_json::json;
 
@@ -62,6 +64,27 @@ async fn an_operators_fault_is_owed_back_and_not_repeated_to_callers() {
     let failed = assert_owed(app, 502, "GENERATION_FAILED").await;
     let told = failed.text();
     assert!(!told.contains("4242") && !told.contains("fake"), "{told}");
+}
+
+/// Nothing more is sold on an account that is refused; after a minute the next sale is the probe.
+#[tokio::test]
+async fn an_operators_fault_stops_the_sale_for_a_while() {
+    let app = TestApp::start().await;
+    app.provider.script([refused(ProviderError::OperatorFault("no credit".into()))]);
+    let paid_before = app.buy(VIDEO, &video_body("paid before")).await;
+    let failing = app.buy(VIDEO, &video_body("a cat")).await;
+    assert_eq!(app.redeem(&failing).await.status, 502);
+
+    let ask = || app.send(app.post(VIDEO, video_body("a dog")));
+    let refused = ask().await;
+    assert_eq!(refused.outcome(), (503, "UPSTREAM_UNAVAILABLE"));
+    assert_eq!(app.send(app.get(VIDEO)).await.json()["available"], false);
+    assert_eq!(app.get("/readyz").send().await.unwrap().status(), 503);
+    assert_eq!(app.redeem(&paid_before).await.status, 200, "a payment stands whatever is sold");
+
+    app.advance(Duration::from_secs(61));
+    assert_eq!(ask().await.status, 402);
+    app.stop().await;
 }
 
 #[tokio::test]

@@ -17,9 +17,24 @@ pub fn satforge(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command to its end.
+/// Runs the binary to its end.
 pub fn run(arguments: &[&str]) -> Output {
-    satforge(arguments).output().unwrap()
+    finish(&mut satforge(arguments))
+}
+
+/// Runs a command to its end, which must come: one that serves although it should refuse is killed.
+pub fn finish(command: &mut Command) -> Output {
+    let child = command.spawn().unwrap();
+    let id = child.id().to_string();
+    let (sender, output) = channel();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    output.recv_timeout(PATIENCE).map_or_else(
+        |_| {
+            let _ = Command::new("kill").args(["-KILL", &id]).status();
+            panic!("{command:?} does not end");
+        },
+        Result::unwrap,
+    )
 }
 
 /// A gateway that runs until it is stopped, killed or dropped.

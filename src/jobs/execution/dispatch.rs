@@ -10,6 +10,9 @@ use super::{Execution, Stop};
 /// Creates that may have cost something, for one payment. After that many the job fails and is owed back.
 const MAX_DISPATCHES: i64 = 5;
 
+/// How long a service is not sold after its provider has refused the operator's account.
+const CLOSED_MILLIS: i64 = 60_000;
+
 /// How long ago a create went out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Age {
@@ -46,7 +49,11 @@ impl Execution {
             }
             Err(ProviderError::Refused(ending)) => self.end(ending).await,
             Err(ProviderError::OperatorFault(message)) => {
-                tracing::error!(job.id = %self.job.id, provider = provider.name(), %message, "the account is refused");
+                tracing::error!(job.id = %self.job.id, provider = provider.name(), %message,
+                    "the account is refused; the service is not sold for a while");
+                // The next sale after that is the probe: if it fails as well, the sale stops again.
+                let until = self.engine.now().saturating_add(CLOSED_MILLIS);
+                self.engine.providers.close(self.job.binding.service, until);
                 self.fail(Failure::OperatorFault).await
             }
             Err(error @ (ProviderError::Ambiguous(_) | ProviderError::Transient(_) | ProviderError::Unknown)) => {
