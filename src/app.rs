@@ -1,7 +1,7 @@
 //! The composition root: from a [`Config`] to a running gateway. The only file that names concrete backends.
 
 use std::fs::{File, TryLockError};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -126,7 +126,8 @@ impl App {
         let listener = server::bind(config.server.listen).await?;
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let public_url = config.server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+        let public_url =
+            config.server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", reachable(address)));
         let (max_connections, header_timeout) = (config.server.max_connections, config.server.header_timeout);
         let (grace, metrics_listen) = (config.server.shutdown_grace, config.metrics_listen);
 
@@ -205,6 +206,16 @@ fn build(
         shutdown: shutdown.clone(),
         site,
     }))
+}
+
+/// Where this machine reaches a listener on all its addresses: `0.0.0.0` is none that a URL can name.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }
 
 fn tls_acceptor(config: &TlsConfig) -> Result<TlsAcceptor, Refused> {

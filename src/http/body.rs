@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::body::{Body, BodyDataStream};
+use axum::body::{Body, BodyDataStream, HttpBody as _};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
@@ -96,8 +96,9 @@ impl BodyReader {
 
     /// Reads a body of up to `limit` bytes. Of a larger one nothing is kept.
     pub async fn read(&self, body: Body, limit: usize, sender: Sender) -> Result<ReadBody, BodyRefusal> {
+        let declared = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
         let mut stream = body.into_data_stream();
-        let read = self.collect(&mut stream, limit, sender).await;
+        let read = self.collect(&mut stream, limit, declared.min(limit), sender).await;
         if let Err(BodyRefusal::TooLarge | BodyRefusal::NoMemory) = &read {
             drain_stream(stream).await;
         }
@@ -108,6 +109,7 @@ impl BodyReader {
         &self,
         stream: &mut BodyDataStream,
         limit: usize,
+        expected: usize,
         sender: Sender,
     ) -> Result<ReadBody, BodyRefusal> {
         let deadline = Instant::now() + self.total;
@@ -138,6 +140,8 @@ impl BodyReader {
                 first = chunk;
             } else {
                 if rest.is_empty() {
+                    // Grown step by step, a large body would be copied several times over.
+                    rest.reserve(expected.max(len));
                     rest.extend_from_slice(&std::mem::take(&mut first));
                 }
                 rest.extend_from_slice(&chunk);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response};
 use tokio::sync::oneshot;
@@ -104,6 +104,7 @@ async fn present(
     };
     // A payment for something else: nothing was consumed, and what was sent is offered at its price.
     let config = may_ask(gateway, service, &parts)?;
+    // A body that came in pieces did not declare its length.
     if body.bytes.len() > config.body_limit {
         return Err(body_problem(BodyRefusal::TooLarge, config.body_limit));
     }
@@ -139,6 +140,10 @@ fn may_ask<'a>(gateway: &'a Gateway, service: ServiceId, parts: &Parts) -> Resul
     charge_budget(gateway, client(gateway, parts))?;
     let config = on_sale(gateway, service)?;
     require_plain_json(&parts.headers)?;
+    let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if declared.is_some_and(|declared| declared > config.body_limit) {
+        return Err(body_problem(BodyRefusal::TooLarge, config.body_limit));
+    }
     Ok(config)
 }
 
