@@ -1,20 +1,19 @@
 //! The composition root: from a [`Config`] to a running gateway. The only file that names concrete backends.
 
-use std::fs::{File, TryLockError};
+mod preconditions;
+
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 
 use crate::artifacts::{self, ArtifactStore};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, signed_millis};
-use crate::config::{Config, LightningBackendConfig, TlsConfig};
+use crate::config::{Config, LightningBackendConfig};
 use crate::domain::ServiceId;
 use crate::http::body::BodyReader;
 use crate::http::budget::Budget;
@@ -22,7 +21,7 @@ use crate::http::client::TrustedProxies;
 use crate::http::gateway::Gateway;
 use crate::http::server::{self, Server};
 use crate::http::site::{self, Simulated};
-use crate::http::{metrics_page, routes, tls};
+use crate::http::{metrics_page, routes};
 use crate::jobs::{self, Jobs};
 use crate::lightning::LightningBackend;
 use crate::lightning::sandbox::SandboxLightning;
@@ -32,6 +31,9 @@ use crate::providers::{Provider, Providers};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::telemetry;
+
+pub use preconditions::Refused;
+use preconditions::{lock_data_dir, refuse_dropped_keys, tls_acceptor};
 
 /// The pause between two rounds of housekeeping in memory.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
@@ -58,11 +60,6 @@ pub struct App {
     // Held until the end: one process owns a data directory.
     _lock: File,
 }
-
-/// A configuration that cannot be served as things stand.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Refused(String);
 
 /// The adapters that the configuration chose.
 pub struct Backends {
@@ -216,48 +213,6 @@ fn reachable(address: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, address.port())
-}
-
-fn tls_acceptor(config: &TlsConfig) -> Result<TlsAcceptor, Refused> {
-    tls::acceptor(config).map_err(|error| Refused(error.to_string()))
-}
-
-/// Takes the lock on a data directory, which is made when it is missing.
-fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
-    // Prompts and the names of results stand in there: other users of the machine have no business with them.
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data_dir)
-        .with_context(|| format!("cannot make {}", data_dir.display()))?;
-    let path = data_dir.join("lock");
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("cannot write to {}", data_dir.display()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => bail!("another satforge works in {}", data_dir.display()),
-        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
-    }
-}
-
-/// Results can be fetched with a credential until their retention is over, so that long its secret is needed.
-async fn refuse_dropped_keys(config: &Config, store: &Store, clock: &dyn Clock) -> anyhow::Result<()> {
-    let needed = config.lightning.invoice_expiry + config.paywall.redeem_window + config.artifacts.retention;
-    let needed = i64::try_from(needed.as_millis()).unwrap_or(i64::MAX);
-    let since = signed_millis(clock.unix_millis()).saturating_sub(needed);
-    let configured: Vec<String> = config.keys.all().iter().map(crate::config::GatewayKey::fingerprint).collect();
-    let dropped = store.dropped_keys(&configured, since).await?;
-    let Some(key) = dropped.first() else { return Ok(()) };
-    bail!(Refused(format!(
-        "keys.secrets: the key with the fingerprint {} is missing, but tokens that it minted can still be presented. \
-         Put it back behind the newest key, and drop it {} days after it has stopped minting.",
-        key.fingerprint,
-        (needed / 86_400_000).saturating_add(1),
-    )))
 }
 
 async fn serve_metrics(address: SocketAddr, gateway: &Arc<Gateway>, shutdown: &Shutdown) -> anyhow::Result<SocketAddr> {
