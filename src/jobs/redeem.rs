@@ -80,28 +80,31 @@ impl Jobs {
     pub async fn redeem(&self, payment: VerifiedPayment, body: Bytes) -> Result<JobView, RedeemError> {
         let engine = &self.engine;
         let hash = payment.payment_hash();
-        let _turn = engine.redeeming.turn(&hash).await;
-        if let Some(job) = engine.store.job_by_payment(hash).await? {
-            engine.finished.remember(&job);
-            return held_against(engine, job, payment.binding());
-        }
         let binding = payment.binding();
-        match engine.store.insert_job(engine.new_job(payment, body).await?).await? {
-            Inserted::New(job) => {
-                metrics::counter!("satforge_redemptions_total", "service" => binding.service.name()).increment(1);
-                tracing::info!(job.id = %job.id, job.service = %binding.service, job.state = job.state.name(),
-                    payment.amount_msat = job.amount.msat(), "payment redeemed");
-                if job.state.is_terminal() {
-                    engine.finished.remember(&job);
-                    engine.account(&job);
-                } else {
-                    engine.wake.notify_one();
-                }
-                Ok(engine.view(job))
-            }
-            Inserted::Existing(job) => held_against(engine, job, binding),
+        let _turn = engine.redeeming.turn(&hash).await;
+        // A large body is unpacked and stored for a new job alone, so that is looked up first. For a small one the
+        // insert itself finds out, which spares every new purchase a query.
+        if body.len() > INLINE_INPUT
+            && let Some(job) = engine.store.job_by_payment(hash).await?
+        {
+            return known(engine, job, binding);
+        }
+        match engine.store.insert_job(engine.new_job(payment, body).await?).await {
+            Ok(Inserted::New(job)) => Ok(engine.begin(job)),
+            Ok(Inserted::Existing(job)) => known(engine, job, binding),
+            // A database that cannot be written to may still know what was redeemed before.
+            Err(error) => match engine.store.job_by_payment(hash).await {
+                Ok(Some(job)) => known(engine, job, binding),
+                Ok(None) | Err(_) => Err(error.into()),
+            },
         }
     }
+}
+
+/// A payment that was redeemed before.
+fn known(engine: &Engine, job: Job, binding: RequestBinding) -> Result<JobView, RedeemError> {
+    engine.finished.remember(&job);
+    held_against(engine, job, binding)
 }
 
 /// A second presentation must be for what the first one bought.
@@ -113,6 +116,21 @@ fn held_against(engine: &Engine, job: Job, binding: RequestBinding) -> Result<Jo
 }
 
 impl Engine {
+    /// A payment that was redeemed just now.
+    fn begin(&self, job: Job) -> JobView {
+        let service = job.binding.service.name();
+        metrics::counter!("satforge_redemptions_total", "service" => service).increment(1);
+        tracing::info!(job.id = %job.id, job.service = service, job.state = job.state.name(),
+            payment.amount_msat = job.amount.msat(), "payment redeemed");
+        if job.state.is_terminal() {
+            self.finished.remember(&job);
+            self.account(&job);
+        } else {
+            self.wake.notify_one();
+        }
+        self.view(job)
+    }
+
     async fn new_job(&self, payment: VerifiedPayment, body: Bytes) -> Result<NewJob, RedeemError> {
         let now = self.clock.unix_millis();
         let id = JobId::new(now, rand::random());

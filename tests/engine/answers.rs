@@ -6,6 +6,7 @@ use satforge::providers::{Ending, Found, Poll, ProviderError};
 
 use crate::fake::Reply::{Hang, Panic, Say};
 use crate::fake::{Fake, Script};
+use crate::kit::buyer::Purchase;
 use crate::world::World;
 
 fn transient() -> ProviderError {
@@ -152,11 +153,20 @@ async fn a_refusal_while_polling_is_a_final_no_too() {
 }
 
 #[tokio::test]
-async fn an_operators_fault_is_owed_back() {
-    let fault = || Err(ProviderError::OperatorFault("401".into()));
-    let fake = Fake::new(Script { submit: [Say(fault())].into(), ..Script::default() });
-    World::new(&fake).await.expect_owed("GENERATION_FAILED").await;
+async fn an_operators_fault_is_owed_back_and_nothing_is_sold_for_a_while() {
+    let fault = Err(ProviderError::OperatorFault("401".into()));
+    let fake = Fake::new(Script { submit: [Say(fault)].into(), ..Script::default() });
+    let (world, clock) = World::by_hand(&fake, |_| {}).await;
+    let paid_before = world.pay("a quiet lake").await;
+    world.expect_owed("GENERATION_FAILED").await;
     assert_eq!(fake.creates(), [1]);
+
+    let unpaid = Purchase { credential: "none".into(), ..paid_before.clone() };
+    let refused = world.buyer.present(world.url(), &unpaid, "").await;
+    assert_eq!((refused.status, refused.json["error_code"].as_str()), (503, Some("UPSTREAM_UNAVAILABLE")));
+    world.outcome(&paid_before).await.result_path();
+    clock.advance(Duration::from_hours(1));
+    world.pay("a lighthouse").await;
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! The sandbox provider: really generated media, without a model, a key or a network.
 //!
 //! It behaves like an upstream on another machine: asynchronous, with an id and progress of its own, and with a memory
-//! that a restart of the gateway does not wipe. That memory is a folder with one small file a generation, and the file
-//! of the generation itself once it is rendered.
+//! that a restart of the gateway does not wipe. That memory is a folder with one small file a generation, and the image
+//! that it was made from; what is fetched is rendered each time.
 
 mod ledger;
 pub mod media;
