@@ -100,6 +100,20 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_addresses_is_charged_by_the_network_and_leaves_others_alone() {
+        let budget = Budget::new(Some(ChallengeLimit { per_minute: 1, burst: 2 }));
+        let flood = |n: u64| IpAddr::from((u128::from(n) << 64 | 0x2001_0db8 << 96).to_be_bytes());
+        for n in 0..MAX_ADDRESSES as u64 {
+            assert!(budget.charge(flood(n)).is_ok());
+        }
+        let later: Vec<bool> = (0..4).map(|n| budget.charge(flood(MAX_ADDRESSES as u64 + n)).is_ok()).collect();
+        assert_eq!(later, [true, true, false, false], "one budget for the whole network");
+        let Some(Limiter { limiter, .. }) = &budget.0 else { panic!("there is a limit") };
+        assert!(limiter.len() <= MAX_ADDRESSES + 1, "memory is bounded");
+        assert!(budget.charge("203.0.113.9".parse().unwrap()).is_ok());
+    }
+
+    #[test]
     fn without_a_limit_nothing_is_refused() {
         let budget = Budget::new(None);
         let client = "203.0.113.9".parse().unwrap();

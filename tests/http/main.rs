@@ -21,4 +21,5 @@ mod restarts;
 mod retention;
 mod sandbox;
 mod support;
+mod unwritable;
 mod waiting;

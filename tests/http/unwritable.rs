@@ -1,0 +1,54 @@
+//! A database that cannot be written to: nothing is sold that could not be redeemed, and nothing that was redeemed is
+//! forgotten.
+
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Executor as _};
+
+use crate::support::{Setup, TestApp, VIDEO, video_body};
+
+/// Longer than the gateway takes to find out that it can write again.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[tokio::test]
+async fn nothing_is_sold_until_redemptions_can_be_written_down_again() {
+    let app = Setup::new().real_time().start().await;
+    app.provider.hold(0.2);
+    let running = app.buy(VIDEO, &video_body("redeemed before")).await;
+    assert_eq!(app.redeem_async(&running).await.status, 202);
+    app.provider.created(1).await;
+    let paid = app.buy(VIDEO, &video_body("paid before")).await;
+
+    let file = SqliteConnectOptions::new().filename(app.data_dir().join("satforge.db"));
+    let mut other = file.connect().await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+
+    let failed = app.redeem_async(&paid).await;
+    assert_eq!(failed.outcome(), (500, "INTERNAL"));
+    assert!(failed.json()["suggestion"].as_str().unwrap().contains("Your payment stands"));
+    assert_eq!(app.ask(VIDEO, &video_body("new")).await.outcome(), (503, "UPSTREAM_UNAVAILABLE"));
+    assert_eq!(app.get("/readyz").send().await.unwrap().status(), 503);
+    let known = app.redeem_async(&running).await;
+    assert_eq!(known.status, 202, "what was redeemed before is still known: {}", known.text());
+
+    other.execute("ROLLBACK").await.unwrap();
+    sells_again(&app).await;
+    app.provider.let_go();
+    for purchase in [&running, &paid] {
+        assert_eq!(app.redeem(purchase).await.status, 200);
+    }
+    assert_eq!(app.provider.creates(), 2);
+    app.stop().await;
+}
+
+/// Nobody sells, so nobody writes: the gateway has to find out by itself.
+async fn sells_again(app: &TestApp) {
+    let mut looks = tokio::time::interval(Duration::from_millis(100));
+    let sold = async {
+        while app.ask(VIDEO, &video_body("new")).await.status != 402 {
+            looks.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, sold).await.expect("it sells again");
+}
