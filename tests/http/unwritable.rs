@@ -3,16 +3,16 @@
 
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Executor as _};
 
-use crate::support::{Setup, TestApp, VIDEO, video_body};
+use crate::support::{Purchase, Setup, TestApp, VIDEO, video_body};
 
 /// Longer than the gateway takes to find out that it can write again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[tokio::test]
-async fn nothing_is_sold_until_redemptions_can_be_written_down_again() {
+async fn nothing_is_sold_and_nothing_forgotten() {
     let app = Setup::new().real_time().start().await;
     app.provider.hold(0.2);
     let running = app.buy(VIDEO, &video_body("redeemed before")).await;
@@ -20,19 +20,12 @@ async fn nothing_is_sold_until_redemptions_can_be_written_down_again() {
     app.provider.created(1).await;
     let paid = app.buy(VIDEO, &video_body("paid before")).await;
 
-    let file = SqliteConnectOptions::new().filename(app.data_dir().join("satforge.db"));
-    let mut other = file.connect().await.unwrap();
-    other.execute("BEGIN IMMEDIATE").await.unwrap();
-
-    let failed = app.redeem_async(&paid).await;
-    assert_eq!(failed.outcome(), (500, "INTERNAL"));
-    assert!(failed.json()["suggestion"].as_str().unwrap().contains("Your payment stands"));
-    assert_eq!(app.ask(VIDEO, &video_body("new")).await.outcome(), (503, "UPSTREAM_UNAVAILABLE"));
-    assert_eq!(app.get("/readyz").send().await.unwrap().status(), 503);
+    let other = lock(&app).await;
+    fails_to_redeem(&app, &paid).await;
     let known = app.redeem_async(&running).await;
     assert_eq!(known.status, 202, "what was redeemed before is still known: {}", known.text());
 
-    other.execute("ROLLBACK").await.unwrap();
+    drop(other);
     sells_again(&app).await;
     app.provider.let_go();
     for purchase in [&running, &paid] {
@@ -42,7 +35,34 @@ async fn nothing_is_sold_until_redemptions_can_be_written_down_again() {
     app.stop().await;
 }
 
-/// Nobody sells, so nobody writes: the gateway has to find out by itself.
+#[tokio::test]
+async fn an_idle_gateway_finds_out_by_itself_that_it_can_write_again() {
+    let app = Setup::new().real_time().start().await;
+    let paid = app.buy(VIDEO, &video_body("paid before")).await;
+    let other = lock(&app).await;
+    fails_to_redeem(&app, &paid).await;
+    drop(other);
+    sells_again(&app).await;
+    assert_eq!(app.redeem(&paid).await.status, 200);
+    app.stop().await;
+}
+
+/// Another process in the middle of a write. Its lock ends with its connection.
+async fn lock(app: &TestApp) -> SqliteConnection {
+    let file = SqliteConnectOptions::new().filename(app.data_dir().join("satforge.db"));
+    let mut other = file.connect().await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    other
+}
+
+async fn fails_to_redeem(app: &TestApp, paid: &Purchase) {
+    let failed = app.redeem_async(paid).await;
+    assert_eq!(failed.outcome(), (500, "INTERNAL"));
+    assert!(failed.json()["suggestion"].as_str().unwrap().contains("Your payment stands"));
+    assert_eq!(app.ask(VIDEO, &video_body("new")).await.outcome(), (503, "UPSTREAM_UNAVAILABLE"));
+    assert_eq!(app.get("/readyz").send().await.unwrap().status(), 503);
+}
+
 async fn sells_again(app: &TestApp) {
     let mut looks = tokio::time::interval(Duration::from_millis(100));
     let sold = async {
