@@ -6,11 +6,13 @@
 pub mod id;
 pub mod job;
 pub mod money;
+pub mod network;
 pub mod payment;
 pub mod request;
 
 pub use id::{JobId, PublicJobId};
 pub use job::{Failure, JobState};
 pub use money::Msat;
+pub use network::Network;
 pub use payment::{Invoice, PaymentHash, Preimage};
 pub use request::{JobSpec, RequestBinding, ServiceId};

@@ -52,6 +52,12 @@ impl Msat {
         self.0
     }
 
+    /// The amount in satoshis; `None`: it has a part of a satoshi.
+    #[must_use]
+    pub const fn whole_sat(self) -> Option<u64> {
+        if self.0.is_multiple_of(MSAT_PER_SAT) { Some(self.sat_rounded_up()) } else { None }
+    }
+
     /// The amount in satoshis, rounded up: what a payer is told must cover the amount.
     #[must_use]
     pub const fn sat_rounded_up(self) -> u64 {
@@ -75,11 +81,13 @@ mod tests {
         #[test]
         fn sats_survive_the_way_through_msat(sat in 0..=21_000_000_u64 * 100_000_000) {
             prop_assert_eq!(Msat::from_sat(sat).unwrap().sat_rounded_up(), sat);
+            prop_assert_eq!(Msat::from_sat(sat).unwrap().whole_sat(), Some(sat));
         }
 
         #[test]
         fn a_part_of_a_sat_is_rounded_up(sat in 0..1_000_000_u64, rest in 1..1000_u64) {
             prop_assert_eq!(Msat::new(sat * 1000 + rest).unwrap().sat_rounded_up(), sat + 1);
+            prop_assert_eq!(Msat::new(sat * 1000 + rest).unwrap().whole_sat(), None);
         }
 
         #[test]

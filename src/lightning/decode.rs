@@ -1,28 +1,13 @@
 //! Reading a backend's BOLT 11 invoice.
 //!
-//! Every challenge is held against what this reads, so it reads only what is held: hash, amount, network, expiry. The
-//! `lightning-invoice` crate reads everything and takes four times as long, a fifth of a challenge's whole time; a test
+//! Every challenge is held against what this reads, so it reads only what is held: hash, amount, network, expiry, and
+//! the hash of a description that stands elsewhere. The `lightning-invoice` crate reads everything and takes four times as long, a fifth of a challenge's whole time; a test
 //! holds this against it.
 
-use crate::domain::{Msat, PaymentHash};
+use crate::domain::{Msat, Network, PaymentHash};
 
 /// An invoice is a few hundred characters; nothing near this length is one.
 const MAX_LEN: usize = 4_096;
-
-/// The chain that an invoice is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Network {
-    /// Real money, `lnbc…`.
-    Bitcoin,
-    /// `lntb…`
-    Testnet,
-    /// `lntbs…`
-    Signet,
-    /// `lnbcrt…`
-    Regtest,
-    /// `lnsb…`
-    Simnet,
-}
 
 /// What an invoice says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +18,12 @@ pub struct DecodedInvoice {
     pub amount: Option<Msat>,
     /// The chain.
     pub network: Network,
+    /// When it says that it was made, in Unix seconds.
+    pub made_at: u64,
     /// When it can no longer be paid, in Unix seconds.
     pub expires_at: u64,
+    /// The SHA-256 of its description, where it does not hold the description itself.
+    pub description_hash: Option<[u8; 32]>,
 }
 
 /// Text that is not a BOLT 11 invoice.
@@ -57,33 +46,32 @@ pub fn decode_invoice(bolt11: &str) -> Result<DecodedInvoice, UndecodableInvoice
     let (network, amount) = read_human_part(human)?;
     let fields = words.len().checked_sub(CHECKSUM_WORDS + SIGNATURE_WORDS).ok_or(UndecodableInvoice)?;
     let (timestamp, fields) = words[..fields].split_at_checked(TIMESTAMP_WORDS).ok_or(UndecodableInvoice)?;
-    let (payment_hash, expiry) = read_fields(fields)?;
-    let payment_hash = payment_hash.ok_or(UndecodableInvoice)?;
-    let expires_at = number(timestamp)?.saturating_add(expiry.unwrap_or(DEFAULT_EXPIRY));
-    Ok(DecodedInvoice { payment_hash, amount, network, expires_at })
+    let fields = read_fields(fields)?;
+    let payment_hash = fields.payment_hash.map(PaymentHash::from_bytes).ok_or(UndecodableInvoice)?;
+    let made_at = number(timestamp)?;
+    let expires_at = made_at.saturating_add(fields.expiry.unwrap_or(DEFAULT_EXPIRY));
+    Ok(DecodedInvoice { payment_hash, amount, network, made_at, expires_at, description_hash: fields.description_hash })
 }
 
 const TIMESTAMP_WORDS: usize = 7;
 const SIGNATURE_WORDS: usize = 104;
 const CHECKSUM_WORDS: usize = 6;
 const PAYMENT_HASH: u8 = 1;
-const PAYMENT_HASH_WORDS: usize = 52;
+const DESCRIPTION_HASH: u8 = 23;
+/// Any other length is no hash, and is passed over.
+const HASH_WORDS: usize = 52;
 const EXPIRY: u8 = 6;
 /// Seconds, where an invoice does not say.
 const DEFAULT_EXPIRY: u64 = 3_600;
 
 /// `ln`, the network, and the amount as a number of parts of a bitcoin.
 fn read_human_part(human: &str) -> Result<(Network, Option<Msat>), UndecodableInvoice> {
-    const NETWORKS: [(&str, Network); 5] = [
-        ("lnbcrt", Network::Regtest),
-        ("lnbc", Network::Bitcoin),
-        ("lntbs", Network::Signet),
-        ("lntb", Network::Testnet),
-        ("lnsb", Network::Simnet),
-    ];
+    // The longer prefix first, where one begins with another.
+    const NETWORKS: [Network; 5] =
+        [Network::Regtest, Network::Bitcoin, Network::Signet, Network::Testnet, Network::Simnet];
     let (network, amount) = NETWORKS
         .into_iter()
-        .find_map(|(prefix, network)| Some((network, human.strip_prefix(prefix)?)))
+        .find_map(|network| Some((network, human.strip_prefix(network.invoice_prefix())?)))
         .ok_or(UndecodableInvoice)?;
     if amount.is_empty() {
         return Ok((network, None));
@@ -108,24 +96,38 @@ fn read_human_part(human: &str) -> Result<(Network, Option<Msat>), UndecodableIn
     Ok((network, Some(Msat::new(tenths / 10).map_err(|_| UndecodableInvoice)?)))
 }
 
-/// The payment hash and the expiry in seconds; of a repeated field the first counts.
-fn read_fields(mut words: &[u8]) -> Result<(Option<PaymentHash>, Option<u64>), UndecodableInvoice> {
-    let (mut payment_hash, mut expiry) = (None, None);
+/// The tagged fields that are read.
+#[derive(Default)]
+struct Fields {
+    payment_hash: Option<[u8; 32]>,
+    /// Seconds.
+    expiry: Option<u64>,
+    description_hash: Option<[u8; 32]>,
+}
+
+/// Of a repeated field the first counts.
+fn read_fields(mut words: &[u8]) -> Result<Fields, UndecodableInvoice> {
+    let mut fields = Fields::default();
     while let [kind, high, low, rest @ ..] = words {
         let len = usize::from(*high) << 5 | usize::from(*low);
         let (value, rest) = rest.split_at_checked(len).ok_or(UndecodableInvoice)?;
         match *kind {
-            PAYMENT_HASH if len == PAYMENT_HASH_WORDS && payment_hash.is_none() => payment_hash = Some(hash(value)),
-            EXPIRY if expiry.is_none() => expiry = Some(number(value)?),
+            PAYMENT_HASH if len == HASH_WORDS && fields.payment_hash.is_none() => {
+                fields.payment_hash = Some(hash(value));
+            }
+            DESCRIPTION_HASH if len == HASH_WORDS && fields.description_hash.is_none() => {
+                fields.description_hash = Some(hash(value));
+            }
+            EXPIRY if fields.expiry.is_none() => fields.expiry = Some(number(value)?),
             _ => {}
         }
         words = rest;
     }
-    if words.is_empty() { Ok((payment_hash, expiry)) } else { Err(UndecodableInvoice) }
+    if words.is_empty() { Ok(fields) } else { Err(UndecodableInvoice) }
 }
 
 /// 52 words of five bits hold 32 bytes and four bits of padding.
-fn hash(words: &[u8]) -> PaymentHash {
+fn hash(words: &[u8]) -> [u8; 32] {
     let mut bytes = [0; 32];
     let (mut bits, mut buffer, mut at) = (0, 0_u32, 0);
     for word in words {
@@ -137,7 +139,7 @@ fn hash(words: &[u8]) -> PaymentHash {
             at += 1;
         }
     }
-    PaymentHash::from_bytes(bytes)
+    bytes
 }
 
 fn number(words: &[u8]) -> Result<u64, UndecodableInvoice> {
@@ -199,7 +201,10 @@ mod tests {
     use super::*;
     use bitcoin::hashes::{Hash as _, sha256};
     use bitcoin::secp256k1::{Secp256k1, SecretKey};
-    use lightning_invoice::{Currency, ExpiryTime, InvoiceBuilder, PaymentSecret, SignedRawBolt11Invoice};
+    use lightning_invoice::{
+        Bolt11InvoiceDescription, Currency, Description, ExpiryTime, InvoiceBuilder, PaymentSecret, Sha256,
+        SignedRawBolt11Invoice,
+    };
     use proptest::prelude::*;
     use std::str::FromStr as _;
     use std::time::Duration;
@@ -238,7 +243,9 @@ mod tests {
             payment_hash: PaymentHash::from_bytes(invoice.payment_hash()?.0.to_byte_array()),
             amount,
             network,
+            made_at: invoice.data.timestamp.as_unix_timestamp(),
             expires_at: invoice.data.timestamp.as_unix_timestamp() + expiry,
+            description_hash: invoice.description_hash().map(|hash| hash.0.to_byte_array()),
         })
     }
 
@@ -246,13 +253,17 @@ mod tests {
         #[test]
         fn it_reads_what_the_library_reads(
             msat in 1..21_000_000_000_u64, expiry in 1..40_000_000_u64, text in "[a-z ]{0,40}", network in 0..5_usize,
-            hash: [u8; 32], changed in any::<prop::sample::Index>(), by in prop::sample::select(b"qpzry9x8".to_vec()),
+            hash: [u8; 32], described_elsewhere: Option<[u8; 32]>, changed in any::<prop::sample::Index>(), by in prop::sample::select(b"qpzry9x8".to_vec()),
         ) {
             let currencies =
                 [Currency::Bitcoin, Currency::BitcoinTestnet, Currency::Signet, Currency::Regtest, Currency::Simnet];
             let key = SecretKey::from_slice(&[7; 32]).unwrap();
+            let description = match described_elsewhere {
+                Some(hash) => Bolt11InvoiceDescription::Hash(Sha256(sha256::Hash::from_byte_array(hash))),
+                None => Bolt11InvoiceDescription::Direct(Description::new(text).unwrap()),
+            };
             let invoice = InvoiceBuilder::new(currencies[network].clone())
-                .description(text)
+                .invoice_description(description)
                 .amount_milli_satoshis(msat)
                 .payment_hash(sha256::Hash::from_byte_array(hash))
                 .payment_secret(PaymentSecret([3; 32]))
@@ -264,6 +275,7 @@ mod tests {
                 .to_string();
             let decoded = decode_invoice(&invoice).unwrap();
             prop_assert_eq!(decoded.amount.unwrap().msat(), msat);
+            prop_assert_eq!(decoded.description_hash, described_elsewhere);
             prop_assert_eq!(Some(decoded), by_the_library(&invoice));
 
             let mut damaged = invoice.clone().into_bytes();

@@ -13,6 +13,7 @@ mod keys;
 mod progress;
 mod read;
 mod row;
+mod settlements;
 mod stats;
 mod sweep;
 mod writer;
@@ -27,6 +28,7 @@ pub use claim::Claimed;
 pub use finish::Outcome;
 pub use insert::{Inserted, NewJob, StoredInput};
 pub use keys::DroppedKey;
+pub use settlements::Settlement;
 pub use stats::Stats;
 pub use sweep::ExpiredResult;
 

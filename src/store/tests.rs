@@ -192,3 +192,48 @@ async fn unusual_folder_names_work() {
     Store::open(&odd).await.unwrap().insert_job(new_job(1)).await.unwrap();
     assert!(Store::exists(&odd));
 }
+
+#[tokio::test]
+async fn a_settlement_is_entered_once_and_the_first_entry_counts() {
+    let (store, _dir) = open().await;
+    let settlement = Settlement {
+        payment_hash: PaymentHash::from_bytes([1; 32]),
+        amount: Msat::from_sat(500).unwrap(),
+        challenged_at: 1_000,
+        settled_at: 2_000,
+    };
+    store.note_settlement(settlement).await.unwrap();
+    store.note_settlement(Settlement { settled_at: 9_000, ..settlement }).await.unwrap();
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as("SELECT payment_hash, amount_msat, settled_at FROM settlements")
+        .fetch_all(&store.readers)
+        .await
+        .unwrap();
+    assert_eq!(rows, [(settlement.payment_hash.to_hex(), 500_000, 2_000)]);
+}
+
+/// An operator upgrades with jobs and refunds in the database.
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_brought_up_to_date() {
+    let (old, dir) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = "0001_jobs.sql";
+    let migrations = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/sqlite");
+    std::fs::copy(migrations.join(first), old.path().join(first)).unwrap();
+    let mut connection = connect_options(dir.path()).unwrap().connect().await.unwrap();
+    sqlx::migrate::Migrator::new(old.path()).await.unwrap().run(&mut connection).await.unwrap();
+    let columns =
+        "id, public_id, payment_hash, service, body_sha256, amount_msat, state, run_after, deadline_at, created_at";
+    let hash = PaymentHash::from_bytes([1; 32]);
+    let insert = format!(
+        "INSERT INTO jobs ({columns}) VALUES ('{}', '{}', '{hash}', 'video', '{}', 500000, 'queued', 1000, 9000, 1000)",
+        new_job(1).id,
+        new_job(1).public_id.as_str(),
+        hex::encode([1; 32]),
+    );
+    connection.execute(sqlx::AssertSqlSafe(insert)).await.unwrap();
+    drop(connection);
+
+    let store = Store::open(dir.path()).await.unwrap();
+    assert_eq!(store.job_by_payment(hash).await.unwrap().unwrap().amount.msat(), 500_000);
+    let Inserted::Existing(_) = store.insert_job(new_job(1)).await.unwrap() else { panic!("it was redeemed before") };
+    store.ping().await.unwrap();
+}

@@ -1,12 +1,13 @@
 //! Sandbox Lightning: really signed regtest invoices, and a wallet that pays them for nothing.
 //!
-//! Nothing is stored for an invoice. Its payment secret is random, its preimage is derived from the sandbox key and
+//! Nothing has to be stored for an invoice. Its payment secret is random, its preimage is derived from the sandbox key and
 //! that secret, and both its signature and its payment hash prove on sight that this sandbox made it. So an invoice
 //! made before a restart can be paid after it.
 
-use std::collections::{HashSet, VecDeque};
+mod memory;
+
 use std::str::FromStr as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,15 +17,17 @@ use lightning_invoice::{Bolt11Invoice, Currency, InvoiceBuilder, PaymentSecret};
 
 use crate::clock::Clock;
 use crate::config::GatewayKey;
-use crate::domain::{Invoice, PaymentHash, Preimage};
+use crate::domain::{Invoice, Msat, PaymentHash, Preimage};
 
-use super::{BackendError, InvoiceRequest, LightningBackend, Network};
+use super::{
+    BackendError, Capabilities, ExpiryRule, FaultKind, FeeLimit, InvoiceRequest, InvoiceState, LightningBackend,
+    Network, OutgoingState, Payment, PaymentOrder, Receipt,
+};
+use memory::Memory;
 
 const NAME: &str = "sandbox";
 /// Blocks that a payment's last hop keeps in reserve: the usual default of nodes.
 const MIN_FINAL_CLTV_EXPIRY: u64 = 18;
-/// Payments that a repeated call is answered for even after the invoice's expiry.
-const REMEMBERED_PAYMENTS: usize = 10_000;
 
 /// The sandbox's node and its wallet.
 pub struct SandboxLightning {
@@ -32,7 +35,7 @@ pub struct SandboxLightning {
     node_key: SecretKey,
     preimage_key: GatewayKey,
     clock: Arc<dyn Clock>,
-    paid: Mutex<Paid>,
+    memory: Memory,
 }
 
 /// A payment that the sandbox's wallet made.
@@ -55,12 +58,6 @@ pub enum SandboxPayError {
     Expired,
 }
 
-#[derive(Default)]
-struct Paid {
-    known: HashSet<PaymentHash>,
-    order: VecDeque<PaymentHash>,
-}
-
 impl SandboxLightning {
     /// A sandbox whose node and preimages are derived from `key`.
     #[must_use]
@@ -75,7 +72,7 @@ impl SandboxLightning {
             node_key,
             preimage_key: GatewayKey::new(key.derive("satforge sandbox preimages", b"")),
             clock,
-            paid: Mutex::default(),
+            memory: Memory::default(),
         }
     }
 
@@ -92,11 +89,11 @@ impl SandboxLightning {
         }
         let expires_at = invoice.duration_since_epoch().saturating_add(invoice.expiry_time());
         let expired = Duration::from_millis(self.clock.unix_millis()) > expires_at;
-        let mut paid = self.paid.lock().unwrap_or_else(PoisonError::into_inner);
-        if expired && !paid.known.contains(&payment_hash) {
+        if expired && !self.memory.is_settled(&payment_hash) {
             return Err(SandboxPayError::Expired);
         }
-        paid.remember(payment_hash);
+        let amount = invoice.amount_milli_satoshis().and_then(|msat| Msat::new(msat).ok()).unwrap_or(Msat::ZERO);
+        self.memory.settle(payment_hash, amount, self.clock.unix_seconds());
         Ok(SandboxPayment { preimage, payment_hash })
     }
 
@@ -117,7 +114,7 @@ impl SandboxLightning {
             .min_final_cltv_expiry_delta(MIN_FINAL_CLTV_EXPIRY)
             .basic_mpp()
             .build_signed(|hash| self.secp.sign_ecdsa_recoverable(hash, &self.node_key))
-            .map_err(|error| BackendError { backend: NAME, message: error.to_string() })?;
+            .map_err(|error| BackendError::new(NAME, FaultKind::Refused, error.to_string()))?;
         Ok(Invoice {
             bolt11: invoice.to_string(),
             payment_hash,
@@ -137,8 +134,43 @@ impl LightningBackend for SandboxLightning {
         Network::Regtest
     }
 
+    fn capabilities(&self) -> Capabilities {
+        // An invoice is made here within microseconds: there is nothing to gain by keeping some ready.
+        Capabilities {
+            lookup: true,
+            pay: true,
+            // Nothing is routed, so it costs nothing.
+            fee_limit: FeeLimit::Enforced,
+            msat: true,
+            expiry: ExpiryRule::AsAsked,
+            free_invoices: false,
+        }
+    }
+
     async fn create_invoice(&self, request: InvoiceRequest) -> Result<Invoice, BackendError> {
-        self.sign(request, PaymentSecret(rand::random()))
+        let invoice = self.sign(request, PaymentSecret(rand::random()))?;
+        self.memory.open(invoice.payment_hash, invoice.expires_at);
+        Ok(invoice)
+    }
+
+    async fn lookup(&self, hash: &PaymentHash) -> Result<InvoiceState, BackendError> {
+        Ok(self.memory.state(hash, self.clock.unix_seconds()))
+    }
+
+    /// It pays its own invoices: in the sandbox everybody has an account at this node.
+    async fn pay(&self, order: &PaymentOrder) -> Payment {
+        match Self::pay(self, &order.bolt11) {
+            Ok(payment) => {
+                self.memory.send(payment.payment_hash, payment.preimage.clone());
+                Payment::Paid(receipt(payment.preimage))
+            }
+            Err(error) => Payment::failed(error.to_string()),
+        }
+    }
+
+    async fn lookup_outgoing(&self, hash: &PaymentHash) -> Result<OutgoingState, BackendError> {
+        let sent = self.memory.sent(hash);
+        Ok(sent.map_or(OutgoingState::NotFound, |preimage| OutgoingState::Paid(receipt(preimage))))
     }
 
     async fn health(&self) -> Result<(), BackendError> {
@@ -146,25 +178,14 @@ impl LightningBackend for SandboxLightning {
     }
 }
 
-impl Paid {
-    fn remember(&mut self, hash: PaymentHash) {
-        if !self.known.insert(hash) {
-            return;
-        }
-        self.order.push_back(hash);
-        if self.order.len() > REMEMBERED_PAYMENTS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-    }
+fn receipt(preimage: Preimage) -> Receipt {
+    Receipt { preimage: Some(preimage), fee: Some(Msat::ZERO) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::clock::ManualClock;
-    use crate::domain::Msat;
     use crate::lightning::decode_invoice;
 
     const NOW: u64 = 1_800_000_000;
