@@ -1,5 +1,7 @@
 //! The composition root: from a [`Config`] to a running gateway. The only file that names concrete backends.
 
+mod check;
+mod lightning;
 mod preconditions;
 
 use std::fs::File;
@@ -13,7 +15,7 @@ use tokio::sync::Semaphore;
 use crate::artifacts::{self, ArtifactStore};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, signed_millis};
-use crate::config::{Config, LightningBackendConfig};
+use crate::config::{Config, ServiceConfig};
 use crate::domain::ServiceId;
 use crate::http::body::BodyReader;
 use crate::http::budget::Budget;
@@ -23,8 +25,8 @@ use crate::http::server::{self, Server};
 use crate::http::site::{self, Simulated};
 use crate::http::{metrics_page, routes};
 use crate::jobs::{self, Jobs};
-use crate::lightning::LightningBackend;
 use crate::lightning::sandbox::SandboxLightning;
+use crate::lightning::{Guarded, Invoices, LightningBackend};
 use crate::paywall::Paywall;
 use crate::providers::sandbox::SandboxProvider;
 use crate::providers::{Provider, Providers};
@@ -32,6 +34,7 @@ use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::telemetry;
 
+pub use check::{check, check_live};
 pub use preconditions::Refused;
 use preconditions::{lock_data_dir, refuse_dropped_keys, tls_acceptor};
 
@@ -76,18 +79,15 @@ pub struct Backends {
 impl Backends {
     /// Builds what `config` names.
     pub fn choose(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let LightningBackendConfig::Sandbox = config.lightning.backend;
-        // The oldest key stays longest when secrets rotate, and with it the sandbox's node.
-        let key = config.keys.all().last().unwrap_or(config.keys.newest());
-        let sandbox = Arc::new(SandboxLightning::new(key, clock.clone()));
+        let (lightning, sandbox) = lightning::choose(config, clock)?;
         let folder = config.data_dir.join("sandbox");
         let provider: Arc<dyn Provider> = Arc::new(
             SandboxProvider::new(&folder, clock.clone(), config.sandbox.generation_time)
                 .with_context(|| format!("cannot write to {}", folder.display()))?,
         );
         Ok(Self {
-            lightning: sandbox.clone(),
-            sandbox: Some(sandbox),
+            lightning,
+            sandbox,
             providers: Providers::new(ServiceId::ALL.map(|service| (service, provider.clone())).to_vec()),
             simulated_models: true,
         })
@@ -128,6 +128,7 @@ impl App {
         let (max_connections, header_timeout) = (config.server.max_connections, config.server.header_timeout);
         let (grace, metrics_listen) = (config.server.shutdown_grace, config.metrics_listen);
 
+        let lookups = config.lightning.settlement_lookups_per_second;
         let shutdown = Shutdown::default();
         let gateway = build(config, clock.clone(), backends, &store, &public_url, &shutdown)?;
         let metrics_address = match metrics_listen {
@@ -138,6 +139,7 @@ impl App {
         gateway.jobs.start(&shutdown).await?;
         shutdown.spawn(tidy(gateway.clone(), shutdown.clone()));
         shutdown.spawn(probe_database(gateway.clone(), shutdown.clone()));
+        lightning::start(&gateway, lookups, &shutdown);
         let server = Server { listener, router, tls, max_connections, header_timeout };
         shutdown.spawn(server.run(shutdown.clone()));
         let jobs = gateway.jobs.clone();
@@ -149,18 +151,6 @@ impl App {
         self.shutdown.stop(self.grace).await;
         self.store.close().await;
     }
-}
-
-/// Says what [`App::start`] would refuse, without starting and without writing anything.
-pub async fn check(config: &Config, clock: &dyn Clock) -> anyhow::Result<()> {
-    config.server.tls.as_ref().map(tls_acceptor).transpose()?;
-    if !Store::exists(&config.data_dir) {
-        return Ok(());
-    }
-    let store = Store::open_unchanged(&config.data_dir).await.context("cannot open the database")?;
-    let checked = refuse_dropped_keys(config, &store, clock).await;
-    store.close().await;
-    checked
 }
 
 fn build(
@@ -184,14 +174,17 @@ fn build(
     };
     let simulated = Simulated { payments: backends.sandbox.is_some(), models: backends.simulated_models };
     let site = site::describe(&config, &catalog, public_url.to_owned(), simulated);
-    let lightning = backends.lightning;
+    let node = Arc::new(Guarded::new(backends.lightning, &config.lightning));
+    let sold = catalog.services().iter().flat_map(ServiceConfig::quotes);
+    let sold = sold.map(|quote| (quote.amount, quote.description)).collect();
+    let invoices = Arc::new(Invoices::new(node, clock.clone(), &config.lightning, sold));
     Ok(Arc::new(Gateway {
         catalog,
         jobs: Jobs::new(parts, config.jobs, &config.artifacts),
-        paywall: Paywall::new(config.keys, lightning.clone(), clock.clone(), &config.lightning, &config.paywall),
+        paywall: Paywall::new(config.keys, invoices.clone(), clock.clone(), &config.paywall),
         artifacts,
         store: store.clone(),
-        lightning,
+        invoices,
         providers: backends.providers,
         sandbox: backends.sandbox,
         clock,

@@ -26,16 +26,20 @@
 //! 1. [`domain`]: the vocabulary. No I/O; begin with [`domain::job`] and [`domain::payment`].
 //! 2. [`config`]: what was typed, what it means, and what is refused. The key ring.
 //! 3. [`clock`]: what time it is. [`shutdown`]: stopping in two stages.
-//! 4. [`catalog`]: what is sold. Bytes in; a job's specification and its price, or every problem at once, out.
-//! 5. [`lightning`]: who makes invoices. One trait; [`lightning::sandbox`] is an adapter like any other.
-//! 6. [`paywall`]: challenge out, [`paywall::VerifiedPayment`] in.
-//! 7. [`store`]: all SQL. Reads take a pool, writes one group-committing writer.
-//! 8. [`artifacts`]: large inputs, and results, as files.
-//! 9. [`providers`]: who does the work. One trait; [`providers::sandbox`] is an adapter like any other.
-//! 10. [`jobs`]: redemption, the claim loop, one attempt, who waits, what is deleted. The crash rules stand there.
-//! 11. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
-//! 12. [`telemetry`]: log lines and metrics.
-//! 13. [`app`]: the composition root, the only file that names concrete backends.
+//! 4. [`egress`]: requests to other people's servers, with limits, pins and a guard against private addresses.
+//! 5. [`catalog`]: what is sold. Bytes in; a job's specification and its price, or every problem at once, out.
+//! 6. [`lightning`]: who makes invoices and pays money back. One trait, an adapter a folder; [`lightning::Guarded`] limits
+//!    and rests a node, [`lightning::Invoices`] checks what it makes and keeps some ready, [`lightning::pay()`] looks
+//!    before it pays. [`lightning::sandbox`] is an adapter like any other.
+//! 7. [`paywall`]: challenge out, [`paywall::VerifiedPayment`] in.
+//! 8. [`store`]: all SQL. Reads take a pool, writes one group-committing writer.
+//! 9. [`books`]: which of the invoices that are out were paid.
+//! 10. [`artifacts`]: large inputs, and results, as files.
+//! 11. [`providers`]: who does the work. One trait; [`providers::sandbox`] is an adapter like any other.
+//! 12. [`jobs`]: redemption, the claim loop, one attempt, who waits, what is deleted. The crash rules stand there.
+//! 13. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
+//! 14. [`telemetry`]: log lines and metrics.
+//! 15. [`app`]: the composition root, the only place that names concrete backends.
 //!
 //! A module imports `domain`, its own section of `config`, and modules above it in this list, never below; `http` and
 //! `app` import what they need. The binary (`src/main.rs`, `src/commands/`) reads the command line and calls [`app`].
@@ -57,13 +61,16 @@
 //!    `tests/crash`).
 //! 5. *No transaction is open across a network call.* Only the writer in `store/writer.rs` opens transactions, and what
 //!    it runs has nothing but its connection.
-//! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] does not import [`store`] (`tests/tidy`): root
-//!    keys are derived, and amounts stand inside the macaroon ([`paywall::token`]). `tests/http/challenge.rs`.
+//! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] and [`lightning`] do not import [`store`]
+//!    (`tests/tidy`): root keys are derived, and amounts stand inside the macaroon ([`paywall::token`]). [`books`] writes
+//!    what was paid. `tests/http/challenge.rs`; `tests/http/lightning.rs`: `payments_are_entered_in_the_books`.
 //! 7. *One price function.* [`catalog::price::quote`] feeds the challenge, the pages and the metadata;
 //!    `catalog/describe.rs`: `the_examples_can_be_bought_at_the_price_they_show`.
 //! 8. *SQL in `store`, axum and askama in `http`, the environment in `config`.* Kept by the tests in `tests/tidy`.
 //! 9. *The sandbox is a choice of adapters.* [`app::Backends`] makes it; elsewhere it is a value that the pages show and
-//!    a route that exists or not. Sandbox payments listen on loopback only, unless allowed (`config/meaning/mod.rs`).
+//!    a route that exists or not. Money that is worth nothing (the sandbox's, test networks') is taken on loopback only,
+//!    unless allowed, and simulated work is never sold for real money, but on loopback as a rehearsal
+//!    (`config/meaning/money.rs`). The sandbox passes the same contract as every other adapter (`tests/lightning`).
 //! 10. *No secret, preimage, macaroon, prompt, image, public job id or URL of a result is logged.* Secrets, preimages and
 //!     job specifications show nothing in `Debug` ([`config::keys`], [`domain::payment`], [`domain::request`]), and
 //!     paths are logged as routes ([`http::observe`]). `tests/logs` reads the whole log of purchases.
@@ -84,21 +91,24 @@
 //! - Writes go through one connection that commits together what comes in at the same time (`store/writer.rs`) instead of
 //!   a pool of writers: SQLite has one writer anyway, and concurrent redemptions share one flush to disk. Nobody ever
 //!   meets "database is locked".
-//! - There is no `egress` module yet, because nothing calls out: both sandboxes work in the process. It comes with the
-//!   first adapter that does.
 //! - [`catalog`], [`lightning`] and [`paywall`] import [`config`]: each is made from its own section and nothing else.
 //! - A challenge's invoice is read by code of our own (`lightning/decode.rs`) and not by the `lightning-invoice` crate,
 //!   which makes the sandbox's: it reads only what is held against the request, in a quarter of the time, and a property
-//!   test holds it against the crate.
+//!   test holds it against the crate. The signature is checked where a key is pinned, with the crate.
+//! - Every invoice is checked in [`lightning`] and not in [`paywall`]: one that lies on a shelf was checked when it came.
+//! - "A sandbox provider with real Lightning: never" has one exception, `sandbox.rehearsal` on loopback. Before real models
+//!   are configured an operator needs a way to try their own node, and some test wallets make invoices that look real.
 //! - There is no span around every request, only around redemptions and attempts: [`http::observe`] says why.
 //! - Refunds are recorded and shown, not yet paid.
 
 pub mod app;
 pub mod artifacts;
+pub mod books;
 pub mod catalog;
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod egress;
 pub mod http;
 pub mod jobs;
 pub mod lightning;

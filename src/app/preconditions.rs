@@ -15,7 +15,7 @@ use crate::store::Store;
 /// A configuration that cannot be served as things stand.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Refused(String);
+pub struct Refused(pub(super) String);
 
 pub(super) fn tls_acceptor(config: &TlsConfig) -> Result<TlsAcceptor, Refused> {
     tls::acceptor(config).map_err(|error| Refused(error.to_string()))

@@ -1,12 +1,13 @@
 //! What the catalogue says about itself: the free metadata of a service, and the facts on its page.
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::config::{PriceRule, ServiceConfig, ServiceKind};
 use crate::domain::JobSpec;
-use crate::domain::request::VideoSpec;
+use crate::domain::request::{ImageType, ModelSpec, VideoSpec};
 
-use super::price;
+use super::price::{self, Quote};
 use super::video::DURATIONS;
 
 /// A priced example.
@@ -61,6 +62,24 @@ impl ServiceConfig {
             PriceRule::Fixed(amount) => format!("{} sats per request", amount.sat_rounded_up()),
             PriceRule::PerSecond(amount) => format!("{} sats per second", amount.sat_rounded_up()),
         }
+    }
+
+    /// Every amount that a request can cost, and what a wallet shows for it.
+    #[must_use]
+    pub fn quotes(&self) -> Vec<Quote> {
+        let specs = match &self.kind {
+            ServiceKind::Video { .. } => DURATIONS
+                .into_iter()
+                .map(|duration| {
+                    let (prompt, model) = (String::new(), String::new());
+                    JobSpec::Video(VideoSpec { prompt, model, duration, camera_fixed: false })
+                })
+                .collect(),
+            ServiceKind::Model3d { .. } => {
+                vec![JobSpec::Model3d(ModelSpec { media_type: ImageType::Png, image: Bytes::new() })]
+            }
+        };
+        specs.iter().filter_map(|spec| price::quote(self, spec).ok()).collect()
     }
 
     /// What typical requests cost; the first is the default one.
@@ -191,7 +210,6 @@ mod tests {
     use super::*;
     use crate::catalog::{self, Depth};
     use crate::domain::{Msat, ServiceId};
-    use bytes::Bytes;
     use std::time::Duration;
 
     fn services() -> [ServiceConfig; 2] {

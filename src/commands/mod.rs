@@ -56,6 +56,9 @@ enum Action {
         /// The file to check.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Also asks the Lightning backend for an invoice over one sat, which nobody should pay, and looks it up.
+        #[arg(long)]
+        live: bool,
     },
 }
 
@@ -69,7 +72,7 @@ impl Command {
                 runtime.block_on(dev::run(options))
             }
             Action::Serve { config } => runtime.block_on(serve::run(&config)),
-            Action::Check { config } => runtime.block_on(serve::check(&config)),
+            Action::Check { config, live } => runtime.block_on(serve::check(&config, live)),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! `satforge serve` and `satforge check`.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use satforge::app;
-use satforge::clock::SystemClock;
+use satforge::clock::{Clock, SystemClock};
 use satforge::config::Config;
 
 /// Serves until the process is asked to stop.
@@ -11,11 +12,17 @@ pub async fn run(config: &Path) -> anyhow::Result<()> {
     super::run_until_signal(Config::load(config)?, |_| {}).await
 }
 
-/// Says whether `serve` would start.
+/// Says whether `serve` would start, and whether the Lightning backend works.
 #[expect(clippy::print_stdout, reason = "the answer is what the command is for")]
-pub async fn check(config: &Path) -> anyhow::Result<()> {
+pub async fn check(config: &Path, live: bool) -> anyhow::Result<()> {
     let loaded = Config::load(config)?;
-    app::check(&loaded, &SystemClock).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    app::check(&loaded, &clock).await?;
+    if live {
+        for line in app::check_live(&loaded, &clock).await? {
+            println!("{line}");
+        }
+    }
     println!("{} is good.", config.display());
     Ok(())
 }

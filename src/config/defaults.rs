@@ -1,8 +1,9 @@
 //! What holds where nothing was typed.
 
 use super::raw::{
-    RawArtifacts, RawConfig, RawJobs, RawKeys, RawLightning, RawLightningBackend, RawLimits, RawLog, RawLogFormat,
-    RawMetrics, RawModel3d, RawPaywall, RawPrice, RawSandbox, RawServer, RawServices, RawVideo, RawWaiting,
+    RawArtifacts, RawBlink, RawCln, RawConfig, RawJobs, RawKeys, RawLightning, RawLightningAddress,
+    RawLightningBackend, RawLimits, RawLnbits, RawLnd, RawLog, RawLogFormat, RawMetrics, RawModel3d, RawNwc,
+    RawOpenNode, RawPaywall, RawPhoenixd, RawPool, RawPrice, RawSandbox, RawServer, RawServices, RawVideo, RawWaiting,
 };
 
 const KIB: usize = 1024;
@@ -18,11 +19,7 @@ impl RawConfig {
             metrics: RawMetrics { listen: "127.0.0.1:9464".into() },
             log: RawLog { format: RawLogFormat::Pretty, filter: "info".into() },
             keys: RawKeys { secrets: Vec::new() },
-            lightning: RawLightning {
-                backend: RawLightningBackend::Sandbox,
-                invoice_expiry_seconds: 600.0,
-                invoice_timeout_seconds: 10.0,
-            },
+            lightning: lightning(),
             paywall: RawPaywall { redeem_window_seconds: 86_400.0 },
             services: RawServices { video: video(), model_3d: model_3d() },
             limits: RawLimits {
@@ -34,7 +31,7 @@ impl RawConfig {
             waiting: waiting(),
             jobs: jobs(),
             artifacts: RawArtifacts { retention_days: 7, sweep_every_seconds: 60.0 },
-            sandbox: RawSandbox { public: false, generation_seconds: 3.0 },
+            sandbox: RawSandbox { public: false, rehearsal: false, generation_seconds: 3.0 },
         }
     }
 
@@ -105,5 +102,27 @@ const fn jobs() -> RawJobs {
         backoff_max_seconds: 30.0,
         poll_interval_seconds: 0.5,
         provider_timeout_seconds: 30.0,
+    }
+}
+
+fn lightning() -> RawLightning {
+    RawLightning {
+        backend: RawLightningBackend::Sandbox,
+        network: None,
+        payee: None,
+        invoice_expiry_seconds: 600.0,
+        invoice_timeout_seconds: 10.0,
+        concurrency: 32,
+        require_settled: None,
+        settlement_lookups_per_second: 2.0,
+        pool: RawPool { size: None, max_age_seconds: None, refill_per_second: 20.0 },
+        lnd: RawLnd::default(),
+        cln: RawCln::default(),
+        phoenixd: RawPhoenixd::default(),
+        lnbits: RawLnbits::default(),
+        blink: RawBlink { url: "https://api.blink.sv/graphql".into(), api_key: None, wallet_id: None },
+        opennode: RawOpenNode { url: "https://api.opennode.com".into(), api_key: None },
+        nwc: RawNwc::default(),
+        lightning_address: RawLightningAddress::default(),
     }
 }

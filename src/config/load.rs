@@ -11,7 +11,7 @@ use serde::Deserialize as _;
 use super::environment::{Environment, variable_name};
 use super::error::{ConfigError, ConfigErrors, Problems};
 use super::meaning::{Mode, meaning};
-use super::raw::{RawConfig, RawSecret};
+use super::raw::RawConfig;
 use super::shape::Shape;
 use super::{Config, dev_key, mismatch, secret};
 
@@ -66,7 +66,7 @@ impl Config {
             // A configuration that will be refused leaves nothing behind.
             if problems.is_empty() { dev_key::open_or_create(&raw.data_dir, problems) } else { None }
         };
-        meaning(&raw, Mode::Dev, keys, problems).map_err(|problems| problems.into_errors(variable_of))
+        meaning(&raw, Mode::Dev, environment, keys, problems).map_err(|problems| problems.into_errors(variable_of))
     }
 
     /// The configuration of `satforge serve` and `satforge check`: the TOML file at `path`, then the variables of
@@ -81,7 +81,7 @@ impl Config {
         let mut problems = Problems::default();
         let raw = read(&RawConfig::serve(), file, environment, &mut problems)?;
         let keys = |problems: &mut Problems| secret::key_ring(&raw.keys.secrets, environment, problems);
-        meaning(&raw, Mode::Serve, keys, problems)
+        meaning(&raw, Mode::Serve, environment, keys, problems)
             .map_err(|problems| problems.into_errors(|path| set_by(path, environment)))
     }
 }
@@ -125,7 +125,7 @@ fn read(
 
     shape.remove_unknown(&mut typed, problems);
     let raw = fit(&shape, typed, problems)?;
-    refuse_unknown_variables(&shape, unknown, &raw.keys.secrets, problems);
+    refuse_unknown_variables(&shape, unknown, &raw, problems);
     Ok(raw)
 }
 
@@ -192,8 +192,8 @@ fn fit(shape: &Shape, mut typed: Value, problems: &mut Problems) -> Result<RawCo
 }
 
 /// A variable that sets nothing is a typing error, unless it holds a secret that the configuration refers to.
-fn refuse_unknown_variables(shape: &Shape, unknown: Vec<&str>, secrets: &[RawSecret], problems: &mut Problems) {
-    let referred_to = secret::variables_named(secrets);
+fn refuse_unknown_variables(shape: &Shape, unknown: Vec<&str>, raw: &RawConfig, problems: &mut Problems) {
+    let referred_to = secret::variables_named(raw.keys.secrets.iter().chain(raw.lightning.secrets()));
     for name in unknown.into_iter().filter(|name| !referred_to.iter().any(|named| named == name)) {
         problems.add(name, shape.unknown_variable(name));
     }

@@ -10,6 +10,7 @@ mod dev_key;
 mod environment;
 mod error;
 pub mod keys;
+mod lightning;
 mod load;
 mod meaning;
 mod mismatch;
@@ -29,7 +30,9 @@ use crate::domain::{Msat, ServiceId};
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors};
 pub use keys::{GatewayKey, KeyRing};
+pub use lightning::*;
 pub use load::DevOptions;
+pub(crate) use meaning::is_near;
 
 /// Everything that a running gateway was told.
 #[derive(Debug)]
@@ -110,24 +113,6 @@ pub enum LogFormat {
     Pretty,
     /// One JSON object an event.
     Json,
-}
-
-/// Who makes invoices.
-#[derive(Clone, Debug)]
-pub struct LightningConfig {
-    /// The backend and its settings.
-    pub backend: LightningBackendConfig,
-    /// How long a new invoice can be paid.
-    pub invoice_expiry: Duration,
-    /// The time the backend has to make one.
-    pub invoice_timeout: Duration,
-}
-
-/// The backends that there are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LightningBackendConfig {
-    /// Simulated payments on regtest.
-    Sandbox,
 }
 
 /// How long payments are good.
@@ -248,6 +233,8 @@ pub struct ArtifactsConfig {
 pub struct SandboxConfig {
     /// Whether sandbox payments may be reachable from other machines.
     pub public: bool,
+    /// Whether simulated work may be sold, on this machine alone, for invoices that may be worth something.
+    pub rehearsal: bool,
     /// How long a simulated generation takes at least.
     pub generation_time: Duration,
 }

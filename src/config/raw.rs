@@ -3,10 +3,14 @@
 //! Every key is present here, be it as `None`: the serialised defaults are the list of keys that exist, against which
 //! files and variables are held. Times are in seconds and may have fractions.
 
+mod lightning;
+
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub(super) use lightning::*;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RawConfig {
@@ -65,19 +69,6 @@ pub(super) struct RawKeys {
 /// A reference to a secret. Somebody may have typed the secret itself, so neither `Debug` nor `Serialize` shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct RawSecret(pub String);
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct RawLightning {
-    pub backend: RawLightningBackend,
-    pub invoice_expiry_seconds: f64,
-    pub invoice_timeout_seconds: f64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum RawLightningBackend {
-    Sandbox,
-}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RawPaywall {
@@ -155,6 +146,7 @@ pub(super) struct RawArtifacts {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RawSandbox {
     pub public: bool,
+    pub rehearsal: bool,
     pub generation_seconds: f64,
 }
 

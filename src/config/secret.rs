@@ -7,6 +7,8 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use secrecy::SecretString;
+
 use super::environment::Environment;
 use super::error::Problems;
 use super::keys::{GatewayKey, KeyRing};
@@ -44,16 +46,50 @@ pub(super) fn key_ring(raw: &[RawSecret], environment: &Environment, problems: &
 }
 
 /// The names of the variables that `raw` refers to: they are no settings, whatever they are called.
-pub(super) fn variables_named(raw: &[RawSecret]) -> Vec<String> {
+pub(super) fn variables_named<'s>(raw: impl Iterator<Item = &'s RawSecret>) -> Vec<String> {
     let named = |secret: &RawSecret| match parse(&secret.0) {
         Ok(SecretRef::Variable(name)) => Some(name),
         Ok(SecretRef::File(_)) | Err(_) => None,
     };
-    raw.iter().filter_map(named).collect()
+    raw.filter_map(named).collect()
+}
+
+/// The credential that `raw` refers to: text, or bytes in hexadecimal if they are no text. Where it cannot be read,
+/// nothing, and what is wrong under `path`.
+pub(super) fn credential(
+    path: &str,
+    raw: &RawSecret,
+    environment: &Environment,
+    problems: &mut Problems,
+) -> Option<SecretString> {
+    let text = parse(&raw.0).and_then(|reference| read_text(&reference, environment));
+    text.map_err(|message| problems.add(path, message)).ok()
+}
+
+fn read_text(reference: &SecretRef, environment: &Environment) -> Result<SecretString, String> {
+    let (bytes, place) = match reference {
+        SecretRef::File(path) => (read_file(path)?, format!("the file {}", path.display())),
+        SecretRef::Variable(name) => {
+            let value = environment.get(name).ok_or_else(|| format!("the environment variable {name} is not set"))?;
+            (value.as_encoded_bytes().to_vec(), format!("the environment variable {name}"))
+        }
+    };
+    let printable = |text: &&str| text.chars().all(|c| !c.is_control());
+    let text = match std::str::from_utf8(bytes.trim_ascii()).ok().filter(printable) {
+        Some(text) => text.to_owned(),
+        // LND writes its macaroons as bytes.
+        None => hex::encode(bytes),
+    };
+    if text.is_empty() { Err(format!("{place} is empty")) } else { Ok(text.into()) }
 }
 
 /// Reads the key in the file at `path`, which nobody but its owner may touch.
 pub(super) fn read_key_file(path: &Path) -> Result<GatewayKey, String> {
+    let bytes = read_file(path)?;
+    parse_key(&bytes).ok_or_else(|| format!("the file {} does not hold 64 hexadecimal characters", path.display()))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let unreadable = |error: io::Error| format!("the file {} cannot be read: {error}", path.display());
     // Asked before opening, because opening a named pipe waits for a writer.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -69,8 +105,11 @@ pub(super) fn read_key_file(path: &Path) -> Result<GatewayKey, String> {
         ));
     }
     let mut bytes = Vec::new();
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(unreadable)?;
-    parse_key(&bytes).ok_or_else(|| format!("the file {} does not hold 64 hexadecimal characters", path.display()))
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("the file {} is larger than any secret, {MAX_FILE_BYTES} bytes", path.display()));
+    }
+    Ok(bytes)
 }
 
 fn parse(typed: &str) -> Result<SecretRef, String> {

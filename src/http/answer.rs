@@ -18,6 +18,7 @@ use super::gateway::Gateway;
 use super::problem::{Nothing, Problem, Refund, to_json};
 
 /// The answer of a job that has ended, with its true status.
+#[must_use]
 pub fn outcome(gateway: &Gateway, view: &JobView) -> Response<Body> {
     let mut response = match end(gateway, view) {
         End::Result(document) => json_response(StatusCode::OK, &document),
@@ -29,6 +30,7 @@ pub fn outcome(gateway: &Gateway, view: &JobView) -> Response<Body> {
 }
 
 /// The JSON of a job that has ended, for a response whose status has been sent already.
+#[must_use]
 pub fn outcome_json(gateway: &Gateway, view: &JobView) -> Vec<u8> {
     match end(gateway, view) {
         End::Result(document) => to_json(&document),
@@ -38,6 +40,7 @@ pub fn outcome_json(gateway: &Gateway, view: &JobView) -> Vec<u8> {
 }
 
 /// `202`: the job goes on, and this is where to look.
+#[must_use]
 pub fn accepted(gateway: &Gateway, view: &JobView) -> Response<Body> {
     let mut response = accepted_response(gateway, view);
     insert_job_id(&mut response, view);
@@ -45,6 +48,7 @@ pub fn accepted(gateway: &Gateway, view: &JobView) -> Response<Body> {
 }
 
 /// The JSON of a `202`.
+#[must_use]
 pub fn accepted_json(gateway: &Gateway, view: &JobView) -> Vec<u8> {
     to_json(&json!({
         "job_id": view.job.public_id.as_str(),
@@ -55,6 +59,7 @@ pub fn accepted_json(gateway: &Gateway, view: &JobView) -> Vec<u8> {
 }
 
 /// The job document: the same in every state, with the result or the error once there is one.
+#[must_use]
 pub fn document(gateway: &Gateway, view: &JobView) -> Value {
     let job = &view.job;
     let mut document = json!({

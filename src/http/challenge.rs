@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::catalog::Quote;
 use crate::domain::{RequestBinding, ServiceId};
-use crate::paywall::Challenge;
+use crate::paywall::{Challenge, ChallengeError};
 
 use super::error::ErrorCode;
 use super::gateway::Gateway;
@@ -44,7 +44,11 @@ pub async fn respond(
     let began = tokio::time::Instant::now();
     let challenge = gateway.paywall.challenge(binding, quote).await.map_err(|error| {
         metrics::counter!("satforge_challenges_failed_total").increment(1);
-        Problem::new(ErrorCode::LightningUnavailable).retry_after(NODE_PATIENCE).cause(&error)
+        let wait = match &error {
+            ChallengeError::Node(error) => error.retry_after().unwrap_or(NODE_PATIENCE),
+            ChallengeError::Unreadable => NODE_PATIENCE,
+        };
+        Problem::new(ErrorCode::LightningUnavailable).retry_after(wait).cause(&error)
     })?;
     count(binding, code, began.elapsed());
     let mut response = Problem::new(code).response_with(gateway.public_url(), terms(gateway, binding, &challenge));

@@ -12,7 +12,7 @@ use crate::clock::{Clock, signed_millis};
 use crate::config::WaitingConfig;
 use crate::domain::ServiceId;
 use crate::jobs::Jobs;
-use crate::lightning::LightningBackend;
+use crate::lightning::Invoices;
 use crate::lightning::sandbox::SandboxLightning;
 use crate::paywall::Paywall;
 use crate::providers::Providers;
@@ -37,8 +37,8 @@ pub struct Gateway {
     pub artifacts: ArtifactStore,
     /// For the readiness probe.
     pub store: Store,
-    /// For the readiness probe.
-    pub lightning: Arc<dyn LightningBackend>,
+    /// For the readiness probe, and for payments that the node must confirm.
+    pub invoices: Arc<Invoices>,
     /// For the readiness probe and for what is on sale.
     pub providers: Providers,
     /// The wallet of the sandbox; `None` with real Lightning.
@@ -75,6 +75,7 @@ impl Gateway {
     }
 
     /// An error's response.
+    #[must_use]
     pub fn refuse(&self, problem: &Problem) -> Response<Body> {
         problem.response(self.public_url())
     }

@@ -13,23 +13,21 @@ use axum::extract::{Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response};
-use tokio::sync::oneshot;
 use tokio::time::timeout;
-use tracing::Instrument as _;
 
 use crate::catalog::{self, BodyError, Depth, Priced};
 use crate::config::ServiceConfig;
 use crate::domain::{RequestBinding, ServiceId};
-use crate::jobs::{JobView, RedeemError};
-use crate::paywall::{Proof, ProvenCredential, Refusal, VerifiedPayment};
+use crate::jobs::RedeemError;
+use crate::paywall::{Proof, ProvenCredential, Refusal};
 
 use super::body::{BodyRefusal, ReadBody, Sender, drain};
 use super::client::Peer;
 use super::error::{ErrorCode, YOUR_PAYMENT_STANDS};
 use super::gateway::Gateway;
-use super::observe::RequestId;
 use super::prefer::Preference;
 use super::problem::Problem;
+use super::redemption::{NotRedeemed, redeem};
 use super::{challenge, hold};
 
 /// A paid body is read whatever the limits say by now; only one that could never have been sold is not.
@@ -97,8 +95,11 @@ async fn present(
                 drop((body, parts));
                 return hold::answer(gateway, view, preference).await;
             }
-            Err(RedeemError::BoundElsewhere) => ErrorCode::BodyMismatch,
-            Err(error) => return Err(your_payment_stands().cause(&error)),
+            Err(NotRedeemed::Refused(RedeemError::BoundElsewhere)) => ErrorCode::BodyMismatch,
+            Err(NotRedeemed::Refused(error)) => return Err(your_payment_stands().cause(&error)),
+            Err(NotRedeemed::Unconfirmed(reason)) => {
+                return Err(Problem::new(ErrorCode::PaymentUnconfirmed).retry_after(SOON).cause(&reason));
+            }
         },
         Err(refusal) => refusal.into(),
     };
@@ -109,27 +110,6 @@ async fn present(
         return Err(body_problem(BodyRefusal::TooLarge, config.body_limit));
     }
     make_challenge(gateway, config, code, body).await
-}
-
-/// In a task of its own: a caller that goes away in the middle would otherwise leave half a redemption behind.
-async fn redeem(
-    gateway: &Arc<Gateway>,
-    payment: VerifiedPayment,
-    body: &ReadBody,
-    parts: &Parts,
-) -> Result<JobView, RedeemError> {
-    if let Some(known) = gateway.jobs.recall(&payment) {
-        return known;
-    }
-    let (answer, redeemed) = oneshot::channel();
-    let (jobs, bytes) = (gateway.jobs.clone(), body.bytes.clone());
-    let task = async move {
-        // Nobody is left to be told if the caller has gone.
-        let _ = answer.send(jobs.redeem(payment, bytes).await);
-    };
-    let request_id = parts.extensions.get::<RequestId>().map_or("", RequestId::as_str);
-    gateway.shutdown.spawn(task.instrument(tracing::info_span!("request", request.id = request_id)));
-    redeemed.await.unwrap_or(Err(RedeemError::Interrupted))
 }
 
 /// Whether somebody without a payment for this request may ask for its price now.

@@ -1,7 +1,7 @@
 //! The edge: HTTP in, HTTP out. The only place for axum and askama.
 //!
 //! - [`routes`]: the table. [`observe`]: what happens around every request. [`server`], [`tls`]: the listener.
-//! - [`generate`] sells and redeems, [`challenge`] asks for money, [`hold`] waits, [`answer`] tells how a job stands.
+//! - [`generate`] sells, [`redemption`] redeems, [`challenge`] asks for money, [`hold`] waits, [`answer`] tells how a job stands.
 //! - [`job`], [`artifact`], [`discovery`], [`sandbox`], [`page`]: one resource each.
 //! - [`error`], [`problem`]: the error table and its form on the wire.
 
@@ -23,6 +23,7 @@ pub mod page;
 pub mod pages;
 pub mod prefer;
 pub mod problem;
+pub mod redemption;
 pub mod routes;
 pub mod sandbox;
 pub mod server;

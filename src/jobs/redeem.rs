@@ -74,6 +74,11 @@ impl Jobs {
         Some(held_against(&self.engine, job, payment.binding()))
     }
 
+    /// Whether `payment` has bought something already, whatever it was.
+    pub async fn was_redeemed(&self, payment: &VerifiedPayment) -> Result<bool, StoreError> {
+        Ok(self.engine.store.job_by_payment(payment.payment_hash()).await?.is_some())
+    }
+
     /// Redeems `payment` for `body`, or finds the job that it bought before. `body` is what the payment is bound to.
     ///
     /// Crash rule: when this returns, the redemption is on disk. An error consumes nothing.

@@ -1,16 +1,13 @@
 //! A challenge: the macaroon and the invoice that stand together in a `402` response.
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::config::KeyRing;
-use crate::domain::{Invoice, Msat, RequestBinding};
-use crate::lightning::{BackendError, DecodedInvoice, InvoiceRequest, LightningBackend, decode_invoice};
+use crate::domain::{Invoice, RequestBinding};
+use crate::lightning::NodeError;
 
 use super::caveat;
-use super::handed_out::HandedOut;
 use super::macaroon::Macaroon;
 use super::token::{self, NONCE_LEN, Token};
 
@@ -26,17 +23,14 @@ pub struct Challenge {
 }
 
 /// Why no challenge could be made; nothing was charged.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChallengeError {
-    /// The backend did not answer in time.
-    #[error("the Lightning backend did not make an invoice within {0:?}")]
-    Timeout(Duration),
-    /// The backend failed.
+    /// There was no invoice.
     #[error(transparent)]
-    Backend(#[from] BackendError),
-    /// The backend made something that must not be handed out.
-    #[error("the Lightning backend made an unusable invoice: {0}")]
-    Unusable(&'static str),
+    Node(#[from] NodeError),
+    /// No token that every client can read can be made for the invoices that there were.
+    #[error("no readable token can be made for the payment hashes that the Lightning backend draws")]
+    Unreadable,
 }
 
 /// Nonces tried for one invoice. One in ten thousand texts has the letters by chance.
@@ -65,104 +59,16 @@ pub fn mint(
     })
 }
 
-/// Asks `backend` for an invoice over `request` and holds the answer against it.
-///
-/// `now` is in Unix seconds. Errors when the backend fails, is slower than `timeout`, or answers with an invoice that
-/// is not what was asked for.
-pub async fn obtain_invoice(
-    backend: &dyn LightningBackend,
-    handed_out: &HandedOut,
-    request: InvoiceRequest,
-    timeout: Duration,
-    now: u64,
-) -> Result<Invoice, ChallengeError> {
-    let amount = request.amount;
-    let expires_at = now.saturating_add(request.expiry.as_secs());
-    let invoice = tokio::time::timeout(timeout, backend.create_invoice(request))
-        .await
-        .map_err(|_| ChallengeError::Timeout(timeout))??;
-    let decoded = decode_invoice(&invoice.bolt11).map_err(|_| ChallengeError::Unusable("it does not decode"))?;
-    distrust(&invoice, &decoded, backend.network(), amount).map_err(ChallengeError::Unusable)?;
-    let expires_at = promised_expiry(&decoded, expires_at).map_err(ChallengeError::Unusable)?;
-    if !handed_out.insert(invoice.payment_hash, now) {
-        return Err(ChallengeError::Unusable("its payment hash was handed out before"));
-    }
-    // What was said is replaced by what was decoded and asked for: the amount goes into the token and is refunded.
-    Ok(Invoice { amount, expires_at, ..invoice })
-}
-
-/// A backend may lie or be misconfigured: what is handed out is what was decoded, not what was said.
-fn distrust(
-    invoice: &Invoice,
-    decoded: &DecodedInvoice,
-    network: crate::lightning::Network,
-    amount: Msat,
-) -> Result<(), &'static str> {
-    let checks: [(bool, &'static str); 4] = [
-        (decoded.payment_hash == invoice.payment_hash, "its payment hash is not the one reported"),
-        (decoded.amount == Some(amount), "its amount is not the one asked for"),
-        (decoded.network == network, "it is for another network"),
-        (!invoice.bolt11.bytes().any(|b| b.is_ascii_uppercase()), "it is not lower case"),
-    ];
-    checks.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, fault)| Err(fault))
-}
-
-/// Backends round to their own clock: a few seconds less than asked for is no reason to refuse, but then the caller is
-/// told the invoice's own time.
-fn promised_expiry(decoded: &DecodedInvoice, asked: u64) -> Result<u64, &'static str> {
-    const TOLERANCE: u64 = 5;
-    if decoded.expires_at.saturating_add(TOLERANCE) < asked {
-        return Err("it expires before the time asked for");
-    }
-    Ok(decoded.expires_at.min(asked))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::ManualClock;
     use crate::config::GatewayKey;
-    use crate::domain::{PaymentHash, ServiceId};
-    use crate::lightning::Network;
-    use crate::lightning::sandbox::SandboxLightning;
-    use std::sync::Arc;
+    use crate::domain::{Msat, PaymentHash, ServiceId};
 
     const HASH: PaymentHash = PaymentHash::from_bytes([9; 32]);
 
     fn invoice() -> Invoice {
         Invoice { bolt11: "lnbcrt1".into(), payment_hash: HASH, amount: Msat::from_sat(5).unwrap(), expires_at: 1_600 }
-    }
-
-    fn decoded() -> DecodedInvoice {
-        DecodedInvoice {
-            payment_hash: HASH,
-            amount: Some(Msat::from_sat(5).unwrap()),
-            network: Network::Regtest,
-            expires_at: 1_600,
-        }
-    }
-
-    fn judge(invoice: &Invoice, decoded: &DecodedInvoice) -> Result<u64, &'static str> {
-        distrust(invoice, decoded, Network::Regtest, Msat::from_sat(5).unwrap())?;
-        promised_expiry(decoded, 1_600)
-    }
-
-    #[test]
-    fn a_lying_backend_is_not_believed() {
-        assert_eq!(judge(&invoice(), &decoded()), Ok(1_600));
-        assert_eq!(judge(&invoice(), &DecodedInvoice { expires_at: 1_597, ..decoded() }), Ok(1_597));
-        let other_hash = DecodedInvoice { payment_hash: PaymentHash::from_bytes([8; 32]), ..decoded() };
-        let lies = [
-            other_hash,
-            DecodedInvoice { amount: None, ..decoded() },
-            DecodedInvoice { amount: Some(Msat::from_sat(4).unwrap()), ..decoded() },
-            DecodedInvoice { network: Network::Bitcoin, ..decoded() },
-            DecodedInvoice { expires_at: 1_500, ..decoded() },
-        ];
-        for lie in lies {
-            assert!(judge(&invoice(), &lie).is_err(), "{lie:?}");
-        }
-        assert!(judge(&Invoice { bolt11: "LNBCRT1".into(), ..invoice() }, &decoded()).is_err());
     }
 
     #[test]
@@ -197,34 +103,5 @@ mod tests {
         hash[..3].copy_from_slice(&STANDARD.decode("LSAT").unwrap());
         let invoice = Invoice { payment_hash: PaymentHash::from_bytes(hash), ..invoice() };
         assert_eq!(mint(&ring, &invoice, &binding, 2_000, rand::random), None);
-    }
-
-    #[tokio::test]
-    async fn the_amount_is_what_was_asked_for_whatever_the_backend_says() {
-        struct Exaggerating(SandboxLightning);
-
-        #[async_trait::async_trait]
-        impl LightningBackend for Exaggerating {
-            fn name(&self) -> &'static str {
-                "exaggerating"
-            }
-            fn network(&self) -> Network {
-                Network::Regtest
-            }
-            async fn create_invoice(&self, request: InvoiceRequest) -> Result<Invoice, BackendError> {
-                let invoice = self.0.create_invoice(request).await?;
-                Ok(Invoice { amount: Msat::from_sat(5_000).unwrap(), ..invoice })
-            }
-            async fn health(&self) -> Result<(), BackendError> {
-                Ok(())
-            }
-        }
-
-        let clock = Arc::new(ManualClock::new(1_000_000));
-        let backend = Exaggerating(SandboxLightning::new(&GatewayKey::new([1; 32]), clock));
-        let (asked, minute) = (Msat::from_sat(5).unwrap(), Duration::from_mins(1));
-        let request = InvoiceRequest { amount: asked, description: "x".into(), expiry: minute };
-        let obtained = obtain_invoice(&backend, &HandedOut::new(60, 9), request, minute, 1_000).await;
-        assert_eq!(obtained.unwrap().amount, asked);
     }
 }

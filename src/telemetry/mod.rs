@@ -5,6 +5,12 @@
 //! | `satforge_challenges_total` | counter | `service`, `code` |
 //! | `satforge_challenges_failed_total`, `satforge_challenges_limited_total` | counter | |
 //! | `satforge_invoice_seconds` | histogram | |
+//! | `satforge_invoices_made_total`, `satforge_invoices_settled_total`, `satforge_invoices_expired_total` | counter | |
+//! | `satforge_settlement_seconds` | histogram | |
+//! | `satforge_pooled_invoices` | gauge | |
+//! | `satforge_lightning_seconds` | histogram | `operation` |
+//! | `satforge_lightning_failures_total` | counter | `backend`, `kind` |
+//! | `satforge_lightning_circuit_open` | gauge | |
 //! | `satforge_redemptions_total` | counter | `service` |
 //! | `satforge_jobs_open` | gauge | `state`, `provider` |
 //! | `satforge_queue_age_seconds` | gauge | |
@@ -91,6 +97,14 @@ fn describe() {
     describe_counter!("satforge_challenges_failed_total", "Challenges that the Lightning backend made impossible.");
     describe_counter!("satforge_challenges_limited_total", "Requests refused by the challenge limit.");
     describe_histogram!("satforge_invoice_seconds", Unit::Seconds, "Time to make a challenge, mostly the invoice.");
+    describe_counter!("satforge_invoices_made_total", "Invoices that the Lightning backend has made.");
+    describe_counter!("satforge_invoices_settled_total", "Handed-out invoices that were seen to be paid.");
+    describe_counter!("satforge_invoices_expired_total", "Handed-out invoices that were seen not to be paid in time.");
+    describe_histogram!("satforge_settlement_seconds", Unit::Seconds, "Time from a challenge to its payment.");
+    describe_gauge!("satforge_pooled_invoices", "Invoices that are kept ready.");
+    describe_histogram!("satforge_lightning_seconds", Unit::Seconds, "Time of calls to the Lightning backend.");
+    describe_counter!("satforge_lightning_failures_total", "Calls to the Lightning backend that failed.");
+    describe_gauge!("satforge_lightning_circuit_open", "1 while the Lightning backend is given a rest.");
     describe_counter!("satforge_redemptions_total", "Payments redeemed.");
     describe_gauge!("satforge_jobs_open", "Jobs that have not ended.");
     describe_gauge!("satforge_queue_age_seconds", Unit::Seconds, "Age of the oldest job that waits to be taken up.");

@@ -4,6 +4,8 @@
 //! returns after a problem is never used: [`meaning`] gives out a [`Config`] only where there was none.
 
 mod allowed;
+mod lightning;
+mod money;
 mod pricing;
 mod server;
 mod url;
@@ -15,9 +17,11 @@ use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
 use super::error::Problems;
-use super::raw::{RawConfig, RawLightningBackend, RawLog, RawLogFormat};
-use super::{Config, KeyRing, LightningBackendConfig, LogConfig, LogFormat, SandboxConfig};
-use allowed::{DAY, MINUTE};
+use super::raw::{RawConfig, RawLog, RawLogFormat};
+use super::{Config, Environment, KeyRing, LogConfig, LogFormat, SandboxConfig};
+use allowed::DAY;
+
+pub(crate) use lightning::is_near;
 
 /// Which command asks: `dev` forgives what only matters to strangers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +36,7 @@ pub(super) enum Mode {
 pub(super) fn meaning(
     raw: &RawConfig,
     mode: Mode,
+    environment: &Environment,
     keys: impl FnOnce(&mut Problems) -> Option<KeyRing>,
     mut problems: Problems,
 ) -> Result<Config, Problems> {
@@ -40,27 +45,13 @@ pub(super) fn meaning(
     let server = server::server(&raw.server, mode, p);
     let metrics_listen = metrics_listen(&raw.metrics.listen, server.listen, p);
     let log = log(&raw.log, p);
-    let lightning = super::LightningConfig {
-        backend: match raw.lightning.backend {
-            RawLightningBackend::Sandbox => LightningBackendConfig::Sandbox,
-        },
-        // Shorter, and a wallet that asks its owner cannot pay in time; longer, and the price is a promise for days.
-        invoice_expiry: p.seconds(
-            "lightning.invoice_expiry_seconds",
-            raw.lightning.invoice_expiry_seconds,
-            MINUTE..=DAY,
-        ),
-        invoice_timeout: p.seconds(
-            "lightning.invoice_timeout_seconds",
-            raw.lightning.invoice_timeout_seconds,
-            0.1..=MINUTE,
-        ),
-    };
+    let lightning = lightning::lightning(&raw.lightning, environment, p);
     let sandbox = SandboxConfig {
         public: raw.sandbox.public,
+        rehearsal: raw.sandbox.rehearsal,
         generation_time: p.seconds("sandbox.generation_seconds", raw.sandbox.generation_seconds, 0.0..=DAY),
     };
-    refuse_public_sandbox(&sandbox, lightning.backend, server.listen, p);
+    money::refuse_what_must_not_meet(&sandbox, &lightning, server.listen, p);
     let services = pricing::services(&raw.services, p);
     let limits = work::limits(&raw.limits, &services, p);
     let paywall = work::paywall(&raw.paywall, p);
@@ -123,23 +114,4 @@ fn log(raw: &RawLog, problems: &mut Problems) -> LogConfig {
         RawLogFormat::Json => LogFormat::Json,
     };
     LogConfig { format, filter: raw.filter.clone() }
-}
-
-/// Sandbox payments cost nothing: a stranger who reaches them has this machine generate for free.
-fn refuse_public_sandbox(
-    sandbox: &SandboxConfig,
-    backend: LightningBackendConfig,
-    listen: SocketAddr,
-    problems: &mut Problems,
-) {
-    match backend {
-        LightningBackendConfig::Sandbox if !listen.ip().is_loopback() && !sandbox.public => problems.add(
-            "server.listen",
-            format!(
-                "{listen} can be reached from other machines, where anybody could pay with sandbox money; listen on \
-                 127.0.0.1, or allow it with sandbox.public = true (`--public-sandbox`)"
-            ),
-        ),
-        LightningBackendConfig::Sandbox => {}
-    }
 }

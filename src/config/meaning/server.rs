@@ -77,7 +77,7 @@ fn tls(raw: &RawServer, problems: &mut Problems) -> Option<TlsConfig> {
     }
 }
 
-fn check_readable(key: &str, path: &Path, problems: &mut Problems) {
+pub(super) fn check_readable(key: &str, path: &Path, problems: &mut Problems) {
     let opened = path.metadata().and_then(|metadata| {
         if metadata.is_file() { File::open(path).map(drop) } else { Err(io::Error::other("it is not a file")) }
     });

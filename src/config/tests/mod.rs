@@ -188,3 +188,106 @@ fn lists_can_be_variables() {
     let proxies: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);
 }
+
+/// The section of a backend, with a secret that is kept in `KEY`.
+fn backend(lightning: &str) -> Result<Config, ConfigErrors> {
+    load(&format!("{KEYS}\n[sandbox]\nrehearsal = true\n[lightning]\n{lightning}"), &[])
+}
+
+#[test]
+fn a_backend_of_ones_own_is_for_real_money_unless_it_says_otherwise() {
+    let section = "[lightning.lnd]\nurl = 'https://127.0.0.1:8080'\nmacaroon = 'env:KEY'";
+    let config = backend(&format!("backend = 'lnd'\n{section}")).unwrap();
+    assert!(config.lightning.is_real_money());
+    let LightningBackendConfig::Lnd(lnd) = &config.lightning.backend else { panic!("another backend") };
+    assert_eq!(lnd.url.as_str(), "https://127.0.0.1:8080/");
+    assert!(!format!("{config:?}").contains(HEX), "{config:?}");
+    let config = backend(&format!("backend = 'lnd'\nnetwork = 'signet'\n{section}")).unwrap();
+    assert!(!config.lightning.is_real_money());
+}
+
+#[test]
+fn simulated_work_is_not_sold_to_strangers_for_real_money() {
+    let section = "backend = 'lnd'\n[lightning.lnd]\nurl = 'https://127.0.0.1:8080'\nmacaroon = 'env:KEY'\n";
+    let serve = |rest: &str| load(&format!("{KEYS}\n[lightning]\n{section}{rest}"), &[]);
+    let refused = |rest: &str| serve(rest).unwrap_err().to_string();
+    assert!(refused("").starts_with("lightning.network: "), "{}", refused(""));
+    assert!(serve("[sandbox]\nrehearsal = true").is_ok());
+    let public = "[server]\nlisten = '0.0.0.0:4020'\npublic_url = 'https://a.example'\n";
+    let said = refused(&format!("{public}[sandbox]\nrehearsal = true\npublic = true"));
+    assert!(said.starts_with("server.listen: sandbox.rehearsal sells simulated work for real money"), "{said}");
+    let test_money = format!("{KEYS}\n[lightning]\nnetwork = 'signet'\n{section}{public}");
+    let said = load(&test_money, &[]).unwrap_err().to_string();
+    assert!(said.contains("could pay with money of signet that is worth nothing"), "{said}");
+    assert!(load(&format!("{test_money}[sandbox]\npublic = true"), &[]).is_ok());
+}
+
+#[test]
+fn keys_do_not_cross_the_internet_in_the_clear() {
+    let lnbits =
+        |url: &str| backend(&format!("backend = 'lnbits'\n[lightning.lnbits]\nurl = '{url}'\ninvoice_key = 'env:KEY'"));
+    for url in [
+        "https://lnbits.example.com",
+        "http://127.0.0.1:5000",
+        "http://localhost:5000/lnbits",
+        "http://lnbits:5000",
+        "http://umbrel.local:3007",
+        "http://192.168.1.7:5000",
+        "http://100.101.102.103:5000",
+        "http://[fd00::7]:5000",
+        "http://[::1]:5000",
+    ] {
+        assert!(lnbits(url).is_ok(), "{url}");
+    }
+    for url in [
+        "http://lnbits.example.com",
+        "http://8.8.8.8:5000",
+        "http://[2001:db8::1]:5000",
+        "ftp://127.0.0.1",
+        "127.0.0.1:5000",
+        "https://user:pass@127.0.0.1",
+        "https://127.0.0.1/?usr=c0ffee",
+    ] {
+        let said = lnbits(url).unwrap_err().to_string();
+        assert!(said.starts_with("lightning.lnbits.url: ") && !said.contains("c0ffee"), "{url}: {said}");
+    }
+}
+
+#[test]
+fn a_wallet_that_tells_strangers_preimages_has_to_confirm_payments() {
+    let lnbits = "backend = 'lnbits'\n[lightning.lnbits]\nurl = 'http://127.0.0.1:5000'\ninvoice_key = 'env:KEY'";
+    assert!(backend(lnbits).unwrap().lightning.require_settled);
+    assert!(!backend(&format!("require_settled = false\n{lnbits}")).unwrap().lightning.require_settled);
+    let address = "backend = 'lightning_address'\n[lightning.lightning_address]\naddress = 'You@Example.com'";
+    assert!(!backend(address).unwrap().lightning.require_settled);
+    assert!(backend(&format!("require_settled = true\n{address}")).is_err());
+}
+
+#[test]
+fn what_a_backend_needs_is_asked_for() {
+    for (name, missing) in [
+        ("lnd", &["url", "macaroon"][..]),
+        ("cln", &["url", "rune"]),
+        ("phoenixd", &["password", "url"]),
+        ("lnbits", &["url", "invoice_key"]),
+        ("blink", &["api_key"]),
+        ("opennode", &["api_key"]),
+        ("nwc", &["uri"]),
+        ("lightning_address", &["address"]),
+    ] {
+        let errors = backend(&format!("backend = '{name}'")).unwrap_err();
+        let found: Vec<_> = errors.0.iter().map(|error| error.path.clone()).collect();
+        let expected: Vec<_> = missing.iter().map(|key| format!("lightning.{name}.{key}")).collect();
+        assert_eq!(found, expected, "{errors}");
+    }
+}
+
+#[test]
+fn a_macaroon_may_be_kept_as_lnd_writes_it() {
+    let kept = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(kept.path(), [2, 1, 3, 0xff, 0]).unwrap();
+    let section = format!("[lightning.lnd]\nurl = 'https://127.0.0.1'\nmacaroon = 'file:{}'", kept.path().display());
+    let config = backend(&format!("backend = 'lnd'\n{section}")).unwrap();
+    let LightningBackendConfig::Lnd(lnd) = &config.lightning.backend else { panic!("another backend") };
+    assert_eq!(secrecy::ExposeSecret::expose_secret(&lnd.macaroon), "020103ff00");
+}

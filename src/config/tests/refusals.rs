@@ -36,7 +36,7 @@ fn what_cannot_be_is_refused_under_its_key() {
         ("[log]\nfilter = 'satforge=loud'", "log.filter"),
         ("[log]\nfilter = ''", "log.filter"),
         ("[log]\nformat = 'xml'", "log.format"),
-        ("[lightning]\nbackend = 'lnd'", "lightning.backend"),
+        ("[lightning]\nbackend = 'fedimint'", "lightning.backend"),
         ("[lightning]\ninvoice_expiry_seconds = 59.9", "lightning.invoice_expiry_seconds"),
         ("[lightning]\ninvoice_expiry_seconds = 86401", "lightning.invoice_expiry_seconds"),
         ("[lightning]\ninvoice_timeout_seconds = nan", "lightning.invoice_timeout_seconds"),
@@ -47,6 +47,12 @@ fn what_cannot_be_is_refused_under_its_key() {
         ("[limits]\nchallenge_burst = 0", "limits.challenge_burst"),
         ("[limits]\nbody_memory_bytes = 16777215", "limits.body_memory_bytes"),
         ("[services.video]\nprice = { fixed = 0 }", "services.video.price.fixed"),
+        ("[lightning]\nnetwork = 'bitcoin'", "lightning.network"),
+        ("[lightning]\nnetwork = 'mainnet'", "lightning.network"),
+        ("[lightning]\npayee = '02abc'", "lightning.payee"),
+        ("[lightning]\nconcurrency = 0", "lightning.concurrency"),
+        ("[lightning.pool]\nmax_age_seconds = 601", "lightning.pool.max_age_seconds"),
+        ("[lightning.pool]\nsize = 1001", "lightning.pool.size"),
         ("[services.video]\nprice = { fixed = 1, per_second = 1 }", "services.video.price"),
         ("[services.video]\nprice = {}", "services.video.price"),
         ("[services.video]\nprice = { fixed = 2100000000000001 }", "services.video.price.fixed"),
@@ -85,6 +91,7 @@ fn the_edges_of_what_can_be_are_accepted() {
 #[test]
 fn a_zero_is_refused_wherever_it_means_nothing() {
     let meaningful = [
+        "lightning.settlement_lookups_per_second",
         "limits.challenges_per_minute",
         "sandbox.generation_seconds",
         "server.shutdown_grace_seconds",

@@ -2,6 +2,8 @@
 //!
 //! Prices arrive here already computed, so that no page can state one that the challenge would not ask.
 
+use crate::domain::Network;
+
 /// The instance as a whole.
 pub struct Site {
     /// Scheme and authority that callers use, without a slash at the end.
@@ -12,6 +14,8 @@ pub struct Site {
     pub sandbox_payments: bool,
     /// Whether the media come from the built-in stand-ins.
     pub sandbox_models: bool,
+    /// The chain that invoices are for.
+    pub network: Network,
     /// What is sold, in the order in which the pages show it.
     pub services: Vec<ServiceDoc>,
     /// The longest time that a response waits for a result.
@@ -96,13 +100,19 @@ impl Site {
     /// Whether nothing here is for real.
     #[must_use]
     pub fn is_sandbox(&self) -> bool {
-        self.sandbox_payments || self.sandbox_models
+        self.sandbox_payments || self.sandbox_models || self.is_test_money()
+    }
+
+    /// Whether invoices are paid by a real wallet with money that is worth nothing.
+    #[must_use]
+    pub fn is_test_money(&self) -> bool {
+        !self.sandbox_payments && self.network != Network::Bitcoin
     }
 
     /// What an invoice of this instance's network begins with.
     #[must_use]
     pub fn invoice_prefix(&self) -> &'static str {
-        if self.sandbox_payments { "lnbcrt" } else { "lnbc" }
+        self.network.invoice_prefix()
     }
 
     /// How long results are kept, in words.

@@ -1,5 +1,7 @@
 //! An instance to render the pages with.
 
+use crate::domain::Network;
+
 use super::{ErrorDoc, ParamDoc, PricedExample, ServiceDoc, Site, TriggerDoc};
 
 /// The gateway as `satforge dev` starts it.
@@ -9,6 +11,7 @@ pub fn sandbox() -> Site {
         version: "0.1.0",
         sandbox_payments: true,
         sandbox_models: true,
+        network: Network::Regtest,
         services: vec![video(), model()],
         hold_seconds: 290,
         keepalive_after_seconds: Some(4),
@@ -24,6 +27,7 @@ pub fn production() -> Site {
     site.public_url = "https://forge.example".to_owned();
     site.sandbox_payments = false;
     site.sandbox_models = false;
+    site.network = Network::Bitcoin;
     for service in &mut site.services {
         service.triggers.clear();
     }
