@@ -157,3 +157,20 @@ async fn killed_again_and_again() {
     assert_eq!(scene.rows().await.job().await.state, "succeeded");
     nothing_is_left_upstream(&scene).await;
 }
+
+/// An invoice from the shelf is remembered by nobody but its token.
+#[tokio::test]
+async fn killed_after_an_invoice_from_the_shelf_was_paid() {
+    let scene = Scene::new();
+    let shelves = [("SATFORGE_LIGHTNING__POOL__SIZE", "2")];
+    let gateway = scene.start(&[INSTANT, &shelves].concat());
+    let purchase = scene.buyer.pay(&gateway.url, VIDEO, video("paid from the shelf")).await;
+    gateway.kill();
+    assert!(scene.rows().await.jobs().await.is_empty(), "it was not presented yet");
+
+    let gateway = scene.start(&[INSTANT, &shelves].concat());
+    let answer = scene.buyer.present(&gateway.url, &purchase, SOON).await;
+    answer.result_path();
+    let next = scene.buyer.pay(&gateway.url, VIDEO, video("after the crash")).await;
+    assert_ne!(next.payment_hash, purchase.payment_hash, "no invoice is handed out twice");
+}

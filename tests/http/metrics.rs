@@ -1,6 +1,6 @@
 //! The metrics listener: every documented name, on an address of its own.
 
-use crate::support::{Generation, Lie, Setup, SubmitStep, VIDEO, video_body};
+use crate::support::{Generation, Lie, Setup, SubmitStep, VIDEO, client, video_body};
 
 #[tokio::test]
 async fn the_documented_names_are_there() {
@@ -25,7 +25,7 @@ async fn the_documented_names_are_there() {
     app.ask(VIDEO, &owed.body).await;
     assert_eq!(app.ask(VIDEO, &owed.body).await.status, 429);
 
-    let response = reqwest::Client::builder().no_proxy().build().unwrap().get(format!("http://{metrics}/metrics"));
+    let response = client::builder().build().unwrap().get(format!("http://{metrics}/metrics"));
     let response = response.send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     let page = response.text().await.unwrap();

@@ -55,21 +55,24 @@ pub fn model(side: u32) -> Vec<u8> {
 impl Buyer {
     pub fn new() -> Self {
         // A client of its own for each buyer: a pooled connection to a dead process must not be taken for a live one.
-        let client = Client::builder().timeout(Duration::from_mins(5)).pool_max_idle_per_host(0).build().unwrap();
+        let client =
+            super::client::builder().timeout(Duration::from_mins(5)).pool_max_idle_per_host(0).build().unwrap();
         Self { client }
     }
 
-    /// Asks for a price and pays it.
+    /// Asks for a price and pays it with the sandbox's wallet.
     pub async fn pay(&self, url: &str, path: &'static str, body: Vec<u8>) -> Purchase {
-        let response = self.post(url, path, &body).send().await.unwrap();
-        assert_eq!(response.status(), 402, "an unpaid request is answered with a challenge");
-        let challenge: Value = response.json().await.unwrap();
+        let challenge = self.ask(url, path, &body).await;
         let invoice = json!({"invoice": challenge["invoice"]}).to_string().into_bytes();
         let paid: Value = self.post(url, "/sandbox/pay", &invoice).send().await.unwrap().json().await.unwrap();
-        let (macaroon, preimage) = (challenge["macaroon"].as_str().unwrap(), paid["preimage"].as_str().unwrap());
-        let credential = format!("L402 {macaroon}:{preimage}");
-        let payment_hash = challenge["payment_hash"].as_str().unwrap().to_owned();
-        Purchase { path, body, credential, payment_hash }
+        Purchase::paid(path, body, &challenge, paid["preimage"].as_str().unwrap())
+    }
+
+    /// Asks for a price, and returns the challenge.
+    pub async fn ask(&self, url: &str, path: &'static str, body: &[u8]) -> Value {
+        let response = self.post(url, path, body).send().await.unwrap();
+        assert_eq!(response.status(), 402, "an unpaid request is answered with a challenge");
+        response.json().await.unwrap()
     }
 
     /// Presents a credential; `prefer` is the `Prefer` header, or empty.
@@ -94,6 +97,15 @@ impl Buyer {
 
     fn post(&self, url: &str, path: &str, body: &[u8]) -> RequestBuilder {
         self.client.post(format!("{url}{path}")).header(CONTENT_TYPE, "application/json").body(body.to_vec())
+    }
+}
+
+impl Purchase {
+    /// What to present when the invoice of `challenge` was paid; `preimage` is hexadecimal.
+    pub fn paid(path: &'static str, body: Vec<u8>, challenge: &Value, preimage: &str) -> Self {
+        let credential = format!("L402 {}:{preimage}", challenge["macaroon"].as_str().unwrap());
+        let payment_hash = challenge["payment_hash"].as_str().unwrap().to_owned();
+        Self { path, body, credential, payment_hash }
     }
 }
 

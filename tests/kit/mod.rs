@@ -1,6 +1,7 @@
 //! What several suites share: waiting for a condition, buying something, and running the real binary.
 
 pub mod buyer;
+pub mod client;
 pub mod process;
 pub mod rows;
 

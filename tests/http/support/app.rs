@@ -13,7 +13,7 @@ use satforge::domain::ServiceId;
 use satforge::providers::{Provider, Providers};
 use tempfile::TempDir;
 
-use super::{Answer, FakeLightning, FakeProvider};
+use super::{Answer, FakeLightning, FakeProvider, client};
 
 /// The instant at which manual clocks start: 2027-01-15T08:00:00Z.
 pub const START: u64 = 1_800_000_000;
@@ -135,7 +135,7 @@ impl Setup {
         let backends = Backends { lightning: lightning.clone(), providers, ..chosen };
         let app = App::start_with(config, clock, backends).await.expect("a gateway that starts");
         // Connections are not kept: a gateway that stops would have to wait until their time is over.
-        let client = Client::builder().no_proxy().pool_max_idle_per_host(0).timeout(Duration::from_mins(1));
+        let client = client::builder().pool_max_idle_per_host(0).timeout(Duration::from_mins(1));
         let client = client.build().expect("a client");
         let provider = self.provider.clone();
         TestApp { app: Some(app), setup: Some(self), client, provider, lightning }
@@ -183,6 +183,14 @@ impl TestApp {
             Time::System => panic!("nobody moves the system's clock"),
         }
         self.app().jobs.wake();
+    }
+
+    /// What time it is for the gateway, in Unix seconds.
+    pub fn now_seconds(&self) -> u64 {
+        match &self.setup().time {
+            Time::Manual(clock) => clock.unix_seconds(),
+            Time::System => SystemClock.unix_seconds(),
+        }
     }
 
     /// Deletes what retention ends.

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use satforge::domain::{Invoice, Msat, PaymentHash};
-use satforge::lightning::{BackendError, InvoiceRequest, LightningBackend, Network};
+use satforge::lightning::{
+    BackendError, Capabilities, FaultKind, InvoiceRequest, InvoiceState, LightningBackend, Network, OutgoingState,
+    Payment, PaymentOrder,
+};
 
 /// What the backend does instead of what it was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,15 +28,18 @@ pub enum Lie {
     LessMoney,
     /// Its invoice is for another network than its own.
     OtherNetwork,
-    /// Its invoice expires a minute early.
+    /// Its invoice expires two minutes early.
     ShortLived,
     /// Its invoice is in upper case.
     UpperCase,
     /// It hands the last honest invoice out again.
     Repeats,
+    /// It says of every invoice that it does not know it.
+    Forgets,
 }
 
 impl Lie {
+    /// Those that concern invoices to be made.
     pub const ALL: [Self; 9] = [
         Self::Down,
         Self::Silent,
@@ -51,6 +57,7 @@ impl Lie {
 pub struct FakeLightning {
     honest: Arc<dyn LightningBackend>,
     calls: AtomicUsize,
+    lookups: AtomicUsize,
     lie: Mutex<Lie>,
     /// The last honest invoice.
     last: Mutex<Option<Invoice>>,
@@ -58,12 +65,18 @@ pub struct FakeLightning {
 
 impl FakeLightning {
     pub fn new(honest: Arc<dyn LightningBackend>) -> Self {
-        Self { honest, calls: AtomicUsize::new(0), lie: Mutex::new(Lie::None), last: Mutex::default() }
+        let (calls, lookups) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { honest, calls, lookups, lie: Mutex::new(Lie::None), last: Mutex::default() }
     }
 
     /// How many invoices were asked for.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// How many invoices were looked up.
+    pub fn lookups(&self) -> usize {
+        self.lookups.load(Ordering::SeqCst)
     }
 
     pub fn tell(&self, lie: Lie) {
@@ -85,14 +98,36 @@ impl LightningBackend for FakeLightning {
         if self.lie() == Lie::OtherNetwork { Network::Bitcoin } else { self.honest.network() }
     }
 
+    fn capabilities(&self) -> Capabilities {
+        self.honest.capabilities()
+    }
+
+    async fn lookup(&self, hash: &PaymentHash) -> Result<InvoiceState, BackendError> {
+        self.lookups.fetch_add(1, Ordering::SeqCst);
+        match self.lie() {
+            Lie::Down => Err(on_holiday()),
+            Lie::Silent => std::future::pending().await,
+            Lie::Forgets => Ok(InvoiceState::NotFound),
+            _ => self.honest.lookup(hash).await,
+        }
+    }
+
+    async fn pay(&self, order: &PaymentOrder) -> Payment {
+        self.honest.pay(order).await
+    }
+
+    async fn lookup_outgoing(&self, hash: &PaymentHash) -> Result<OutgoingState, BackendError> {
+        self.honest.lookup_outgoing(hash).await
+    }
+
     async fn create_invoice(&self, mut request: InvoiceRequest) -> Result<Invoice, BackendError> {
         self.calls.fetch_add(1, Ordering::SeqCst);
         let lie = self.lie();
         match lie {
-            Lie::Down => return Err(BackendError { backend: "fake", message: "the node is on holiday".into() }),
+            Lie::Down => return Err(on_holiday()),
             Lie::Silent => std::future::pending().await,
             Lie::LessMoney => request.amount = Msat::new(request.amount.msat() - 1).expect("an amount"),
-            Lie::ShortLived => request.expiry -= Duration::from_mins(1),
+            Lie::ShortLived => request.expiry -= Duration::from_mins(2),
             _ => {}
         }
         let mut invoice = self.honest.create_invoice(request).await?;
@@ -112,9 +147,13 @@ impl LightningBackend for FakeLightning {
 
     async fn health(&self) -> Result<(), BackendError> {
         match self.lie() {
-            Lie::Down => Err(BackendError { backend: "fake", message: "the node is on holiday".into() }),
+            Lie::Down => Err(on_holiday()),
             Lie::Silent => std::future::pending().await,
             _ => Ok(()),
         }
     }
+}
+
+fn on_holiday() -> BackendError {
+    BackendError::new("fake", FaultKind::Failing, "the node is on holiday")
 }

@@ -3,6 +3,8 @@
 mod answer;
 mod app;
 mod bodies;
+#[path = "../../kit/client.rs"]
+pub mod client;
 mod lightning;
 mod macaroons;
 mod provider;

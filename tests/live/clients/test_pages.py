@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import httpx
@@ -86,12 +85,14 @@ def test_the_purchase_that_the_terminal_prints(empty):
     check_bought(empty, script, "*.mp4", 5)
 
 
-def test_the_purchase_in_the_readme(empty):
+@pytest.mark.parametrize(("name", "bought"), [("purchase", VIDEO_5), ("purchase of a model", MODEL)])
+def test_the_purchases_in_the_readme(name, bought, empty):
     readme = (Path(__file__).parents[3] / "README.md").read_text()
-    (script,) = re.findall(r"^<!-- purchase -->\n```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    (script,) = re.findall(rf"^<!-- {name} -->\n```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
     script = f"GATEWAY_URL={GATEWAY_URL}\n{script}"
     run_curl(script, empty)
-    check_bought(empty, script, "*.mp4", 5)
+    pattern, seconds, _ = bought
+    check_bought(empty, script, pattern, seconds)
 
 
 def test_the_printed_way_to_hide_a_trigger_in_a_picture(empty):

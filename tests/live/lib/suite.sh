@@ -72,6 +72,16 @@ satforge_bin() {
   fi
 }
 
+# The tests of the target `peers`, built as `cargo test` builds its own: what they share is built already.
+peers_bin() {
+  (cd "$LIVE_ROOT" && cargo test --test peers --no-run --locked --quiet --message-format=json-render-diagnostics) |
+    python3 -c 'import json, sys
+for line in sys.stdin:
+    made = json.loads(line)
+    if made.get("executable") and made["target"]["name"] == "peers":
+        print(made["executable"])'
+}
+
 gateway_pid=
 gateway_log=
 
