@@ -15,6 +15,7 @@ mod child;
 mod image;
 mod latency;
 mod load;
+mod pool;
 mod redeem;
 mod setup;
 mod throughput;
@@ -26,11 +27,12 @@ fn main() {
         return child::serve(role);
     }
     let chosen = |name: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == name);
-    let benchmarks: [(&str, fn()); 6] = [
+    let benchmarks: [(&str, fn()); 7] = [
         ("challenge", throughput::challenges),
         ("paid", throughput::paid_rereads),
         ("redeem", redeem::run),
         ("latency", latency::run),
+        ("pool", pool::run),
         ("waiters", waiters::run),
         ("image", image::run),
     ];

@@ -9,9 +9,12 @@ use async_trait::async_trait;
 use satforge::app::Backends;
 use satforge::clock::Clock;
 use satforge::config::{Config, DevOptions, Environment};
-use satforge::domain::{Invoice, Msat};
+use satforge::domain::{Invoice, Msat, PaymentHash};
 use satforge::lightning::sandbox::SandboxLightning;
-use satforge::lightning::{BackendError, InvoiceRequest, LightningBackend, Network};
+use satforge::lightning::{
+    BackendError, Capabilities, ExpiryRule, FeeLimit, InvoiceRequest, InvoiceState, LightningBackend, Network,
+    OutgoingState, Payment, PaymentOrder,
+};
 
 /// A body of the usual size.
 pub const BODY: &str = r#"{"prompt":"A cat walking on the surface of the moon, slowly, with the earth rising behind it","model":"Video Generation","duration":5}"#;
@@ -74,6 +77,29 @@ impl LightningBackend for Presigned {
     async fn create_invoice(&self, _: InvoiceRequest) -> Result<Invoice, BackendError> {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         Ok(self.invoices[next % self.invoices.len()].clone())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            lookup: false,
+            pay: false,
+            fee_limit: FeeLimit::Own,
+            msat: true,
+            expiry: ExpiryRule::AsAsked,
+            free_invoices: false,
+        }
+    }
+
+    async fn lookup(&self, _: &PaymentHash) -> Result<InvoiceState, BackendError> {
+        Err(BackendError::unsupported(self.name(), "look invoices up"))
+    }
+
+    async fn pay(&self, _: &PaymentOrder) -> Payment {
+        Payment::failed("this backend cannot pay")
+    }
+
+    async fn lookup_outgoing(&self, _: &PaymentHash) -> Result<OutgoingState, BackendError> {
+        Ok(OutgoingState::NotFound)
     }
 
     async fn health(&self) -> Result<(), BackendError> {
