@@ -9,6 +9,7 @@ pub mod money;
 pub mod network;
 pub mod payment;
 pub mod request;
+pub mod standard_webhooks;
 
 pub use id::{JobId, PublicJobId};
 pub use job::{Failure, JobState};
@@ -16,3 +17,4 @@ pub use money::Msat;
 pub use network::Network;
 pub use payment::{Invoice, PaymentHash, Preimage};
 pub use request::{JobSpec, RequestBinding, ServiceId};
+pub use standard_webhooks::WebhookSecret;
