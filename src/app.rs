@@ -13,9 +13,10 @@ use anyhow::Context as _;
 use tokio::sync::Semaphore;
 
 use crate::artifacts::{self, ArtifactStore};
+use crate::callbacks::{self, Callbacks};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, signed_millis};
-use crate::config::{Config, ServiceConfig};
+use crate::config::{CallbacksConfig, Config, ServiceConfig};
 use crate::domain::ServiceId;
 use crate::http::body::BodyReader;
 use crate::http::budget::Budget;
@@ -23,7 +24,7 @@ use crate::http::client::TrustedProxies;
 use crate::http::gateway::Gateway;
 use crate::http::server::{self, Server};
 use crate::http::site::{self, Simulated};
-use crate::http::{metrics_page, routes};
+use crate::http::{answer, metrics_page, routes};
 use crate::jobs::{self, Jobs};
 use crate::lightning::sandbox::SandboxLightning;
 use crate::lightning::{Guarded, Invoices, LightningBackend};
@@ -128,6 +129,7 @@ impl App {
         let (max_connections, header_timeout) = (config.server.max_connections, config.server.header_timeout);
         let (grace, metrics_listen) = (config.server.shutdown_grace, config.metrics_listen);
 
+        let allowed = config.callbacks;
         let lookups = config.lightning.settlement_lookups_per_second;
         let shutdown = Shutdown::default();
         let gateway = build(config, clock.clone(), backends, &store, &public_url, &shutdown)?;
@@ -136,7 +138,9 @@ impl App {
             None => None,
         };
         let router = routes::router(gateway.clone())?;
+        let callbacks = callbacks(&gateway, allowed)?;
         gateway.jobs.start(&shutdown).await?;
+        callbacks.start(&shutdown);
         shutdown.spawn(tidy(gateway.clone(), shutdown.clone()));
         shutdown.spawn(probe_database(gateway.clone(), shutdown.clone()));
         lightning::start(&gateway, lookups, &shutdown);
@@ -196,6 +200,18 @@ fn build(
         shutdown: shutdown.clone(),
         site,
     }))
+}
+
+/// What is posted is what whoever knows the job's public id may read.
+fn callbacks(gateway: &Arc<Gateway>, config: CallbacksConfig) -> anyhow::Result<Callbacks> {
+    let edge = gateway.clone();
+    let parts = callbacks::Parts {
+        store: gateway.store.clone(),
+        clock: gateway.clock.clone(),
+        document: Arc::new(move |job| answer::job_document(&edge, job)),
+        ended: gateway.jobs.calls_back(),
+    };
+    Callbacks::new(parts, config).context("callbacks cannot be made")
 }
 
 /// Where this machine reaches a listener on all its addresses: `0.0.0.0` is none that a URL can name.

@@ -37,9 +37,10 @@
 //! 10. [`artifacts`]: large inputs, and results, as files.
 //! 11. [`providers`]: who does the work. One trait; [`providers::sandbox`] is an adapter like any other.
 //! 12. [`jobs`]: redemption, the claim loop, one attempt, who waits, what is deleted. The crash rules stand there.
-//! 13. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
-//! 14. [`telemetry`]: log lines and metrics.
-//! 15. [`app`]: the composition root, the only place that names concrete backends.
+//! 13. [`callbacks`]: telling callers of a job's end at a URL of theirs, from an outbox.
+//! 14. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
+//! 15. [`telemetry`]: log lines and metrics.
+//! 16. [`app`]: the composition root, the only place that names concrete backends.
 //!
 //! A module imports `domain`, its own section of `config`, and modules above it in this list, never below; `http` and
 //! `app` import what they need. The binary (`src/main.rs`, `src/commands/`) reads the command line and calls [`app`].
@@ -104,6 +105,7 @@
 pub mod app;
 pub mod artifacts;
 pub mod books;
+pub mod callbacks;
 pub mod catalog;
 pub mod clock;
 pub mod config;

@@ -114,6 +114,12 @@ impl<'a> Fields<'a> {
         None
     }
 
+    /// Whether a field is there and was not taken yet.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(field, _)| field == name)
+    }
+
     /// Notes a problem with a field.
     pub fn refuse(&mut self, name: &str, detail: &str) {
         if self.problems.len() < MAX_PROBLEMS {

@@ -7,6 +7,7 @@ use crate::config::{PriceRule, ServiceConfig, ServiceKind};
 use crate::domain::JobSpec;
 use crate::domain::request::{ImageType, ModelSpec, VideoSpec};
 
+use super::callback;
 use super::price::{self, Quote};
 use super::video::DURATIONS;
 
@@ -107,7 +108,7 @@ impl ServiceConfig {
     /// The parameters, in the order of the documentation.
     #[must_use]
     pub fn params(&self) -> Vec<Param> {
-        match &self.kind {
+        let mut params = match &self.kind {
             ServiceKind::Video { models, max_prompt_chars } => {
                 let accepted: Vec<String> = models.iter().map(|model| format!("\"{model}\"")).collect();
                 vec![
@@ -153,13 +154,15 @@ impl ServiceConfig {
                 ),
                 default: None,
             }],
-        }
+        };
+        params.extend(callback::params(self.private_callbacks));
+        params
     }
 
     /// JSON Schema of the body.
     #[must_use]
     pub fn schema(&self) -> Value {
-        let (properties, required) = match &self.kind {
+        let (mut properties, required) = match &self.kind {
             ServiceKind::Video { models, max_prompt_chars } => (
                 json!({
                     "prompt": {"type": "string", "minLength": 1, "maxLength": max_prompt_chars},
@@ -174,6 +177,9 @@ impl ServiceConfig {
                 json!(["image"]),
             ),
         };
+        if let Some(properties) = properties.as_object_mut() {
+            properties.extend(callback::properties());
+        }
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
@@ -219,6 +225,7 @@ mod tests {
             body_limit: 1 << 24,
             deadline: Duration::ZERO,
             result_limit: 1,
+            private_callbacks: false,
             kind,
         };
         let sats = |sats| Msat::from_sat(sats).unwrap();

@@ -7,14 +7,16 @@ pub mod describe;
 pub mod image_check;
 pub mod price;
 
+mod callback;
 mod model3d;
 mod video;
 
 use bytes::Bytes;
 
 use crate::config::{ServiceConfig, ServiceKind};
-use crate::domain::{JobSpec, ServiceId};
+use crate::domain::{Callback, JobSpec, ServiceId};
 
+use body::Fields;
 pub use body::{BodyError, Problem};
 pub use price::Quote;
 
@@ -31,6 +33,8 @@ pub struct Priced {
     pub spec: JobSpec,
     /// For how much.
     pub quote: Quote,
+    /// Whom to tell of its end.
+    pub callback: Option<Callback>,
 }
 
 impl Catalog {
@@ -66,13 +70,29 @@ pub enum Depth {
 ///
 /// With [`Depth::Full`] an image is decoded: call it off the async threads.
 pub fn validate(service: &ServiceConfig, body: &Bytes, depth: Depth) -> Result<Priced, BodyError> {
+    let mut fields = Fields::read(body, known_fields(service))?;
+    let callback = callback::take(&mut fields, service.private_callbacks, depth);
     let spec = match &service.kind {
-        ServiceKind::Video { models, max_prompt_chars } => video::parse(body, models, *max_prompt_chars)?,
+        ServiceKind::Video { models, max_prompt_chars } => video::parse(fields, models, *max_prompt_chars)?,
         ServiceKind::Model3d { max_side, max_pixels, max_alloc } => {
             let limits = image_check::Limits { max_side: *max_side, max_pixels: *max_pixels, max_alloc: *max_alloc };
-            model3d::parse(body, &limits, depth)?
+            model3d::parse(fields, &limits, depth)?
         }
     };
     let quote = price::quote(service, &spec).map_err(|_| BodyError::unpriceable())?;
-    Ok(Priced { spec, quote })
+    Ok(Priced { spec, quote, callback })
+}
+
+/// Whom a body that was paid for wants to be told, even if it can no longer be run.
+#[must_use]
+pub fn callback_of(service: &ServiceConfig, body: &Bytes) -> Option<Callback> {
+    let mut fields = Fields::read(body, known_fields(service)).ok()?;
+    callback::take(&mut fields, service.private_callbacks, Depth::Structure)
+}
+
+const fn known_fields(service: &ServiceConfig) -> &'static [&'static str] {
+    match service.kind {
+        ServiceKind::Video { .. } => &video::FIELDS,
+        ServiceKind::Model3d { .. } => &model3d::FIELDS,
+    }
 }

@@ -11,18 +11,18 @@ use crate::domain::request::{ImageType, ModelSpec};
 
 use super::Depth;
 use super::body::{BodyError, Fields};
+use super::callback;
 use super::image_check::{self, Limits};
 
 /// The parameters.
-pub(super) const FIELDS: [&str; 1] = ["image"];
+pub(super) const FIELDS: [&str; 3] = ["image", callback::URL_FIELD, callback::ID_FIELD];
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-pub(super) fn parse(body: &[u8], limits: &Limits, depth: Depth) -> Result<JobSpec, BodyError> {
-    let mut fields = Fields::read(body, &FIELDS)?;
+pub(super) fn parse(mut fields: Fields<'_>, limits: &Limits, depth: Depth) -> Result<JobSpec, BodyError> {
     let image = fields.take_required_text("image").and_then(|uri| match read_image(&uri, limits, depth) {
         Ok(image) => Some(image),
         Err(detail) => {
@@ -74,7 +74,7 @@ mod tests {
     }
 
     fn judge(body: &str) -> Result<(), String> {
-        match parse(body.as_bytes(), &LIMITS, Depth::Full) {
+        match Fields::read(body.as_bytes(), &FIELDS).and_then(|fields| parse(fields, &LIMITS, Depth::Full)) {
             Ok(_) => Ok(()),
             Err(BodyError::Invalid(problems)) => {
                 assert_eq!(problems.len(), 1);
@@ -132,6 +132,7 @@ mod tests {
     #[test]
     fn what_was_paid_for_is_not_decoded_again() {
         let body = body("image/png", b"not an image");
-        assert!(parse(body.as_bytes(), &LIMITS, Depth::Structure).is_ok());
+        let fields = Fields::read(body.as_bytes(), &FIELDS).unwrap();
+        assert!(parse(fields, &LIMITS, Depth::Structure).is_ok());
     }
 }

@@ -44,6 +44,7 @@ mod tests {
             body_limit: 1,
             deadline: Duration::ZERO,
             result_limit: 1,
+            private_callbacks: false,
             kind: ServiceKind::Video { models: vec![], max_prompt_chars: 1 },
         }
     }

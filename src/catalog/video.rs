@@ -4,14 +4,15 @@ use crate::domain::JobSpec;
 use crate::domain::request::VideoSpec;
 
 use super::body::{BodyError, Fields, Value};
+use super::callback;
 
 /// The parameters, in the order in which they are documented.
-pub(super) const FIELDS: [&str; 4] = ["prompt", "model", "duration", "camera_fixed"];
+pub(super) const FIELDS: [&str; 6] =
+    ["prompt", "model", "duration", "camera_fixed", callback::URL_FIELD, callback::ID_FIELD];
 /// The lengths on sale, in seconds; the first is the default.
 pub(super) const DURATIONS: [u32; 2] = [5, 10];
 
-pub(super) fn parse(body: &[u8], models: &[String], max_prompt_chars: usize) -> Result<JobSpec, BodyError> {
-    let mut fields = Fields::read(body, &FIELDS)?;
+pub(super) fn parse(mut fields: Fields<'_>, models: &[String], max_prompt_chars: usize) -> Result<JobSpec, BodyError> {
     let prompt = prompt(&mut fields, max_prompt_chars);
     let model = model(&mut fields, models);
     let duration = duration(&mut fields);
@@ -71,7 +72,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(body: &str) -> Result<VideoSpec, BodyError> {
-        match parse(body.as_bytes(), &["Video Generation".into()], 2_000)? {
+        match parse(Fields::read(body.as_bytes(), &FIELDS)?, &["Video Generation".into()], 2_000)? {
             JobSpec::Video(video) => Ok(video),
             JobSpec::Model3d(_) => panic!("a video body gave a 3D model"),
         }
@@ -125,13 +126,13 @@ mod tests {
         for body in ["", "{", "{\"a\":}", "{} {}", "\u{feff}{}", "{'a':1}"] {
             assert!(matches!(read(body), Err(BodyError::Malformed(_))), "{body}");
         }
-        assert!(matches!(parse(b"{\"prompt\":\"\xff\"}", &[], 9), Err(BodyError::Malformed(_))));
+        assert!(matches!(Fields::read(b"{\"prompt\":\"\xff\"}", &FIELDS), Err(BodyError::Malformed(_))));
     }
 
     proptest! {
         #[test]
         fn no_body_panics(body in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = parse(&body, &["m".into()], 10);
+            let _ = Fields::read(&body, &FIELDS).and_then(|fields| parse(fields, &["m".into()], 10));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What holds where nothing was typed.
 
 use super::raw::{
-    RawArtifacts, RawBlink, RawCln, RawConfig, RawJobs, RawKeys, RawLightning, RawLightningAddress,
+    RawArtifacts, RawBlink, RawCallbacks, RawCln, RawConfig, RawJobs, RawKeys, RawLightning, RawLightningAddress,
     RawLightningBackend, RawLimits, RawLnbits, RawLnd, RawLog, RawLogFormat, RawMetrics, RawModel3d, RawNwc,
     RawOpenNode, RawPaywall, RawPhoenixd, RawPool, RawPrice, RawSandbox, RawServer, RawServices, RawVideo, RawWaiting,
 };
@@ -31,6 +31,7 @@ impl RawConfig {
             waiting: waiting(),
             jobs: jobs(),
             artifacts: RawArtifacts { retention_days: 7, sweep_every_seconds: 60.0 },
+            callbacks: RawCallbacks { allow_private: None },
             sandbox: RawSandbox { public: false, rehearsal: false, generation_seconds: 3.0 },
         }
     }

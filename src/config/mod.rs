@@ -61,6 +61,8 @@ pub struct Config {
     pub jobs: JobsConfig,
     /// How long results are kept.
     pub artifacts: ArtifactsConfig,
+    /// What callers are told of at URLs of their own.
+    pub callbacks: CallbacksConfig,
     /// The simulated providers.
     pub sandbox: SandboxConfig,
 }
@@ -135,6 +137,8 @@ pub struct ServiceConfig {
     pub deadline: Duration,
     /// The largest result in bytes.
     pub result_limit: u64,
+    /// Whether callbacks may go over `http` and to private addresses.
+    pub private_callbacks: bool,
     /// What is particular to the service.
     pub kind: ServiceKind,
 }
@@ -226,6 +230,13 @@ pub struct ArtifactsConfig {
     pub retention: Duration,
     /// The pause between two sweeps.
     pub sweep_every: Duration,
+}
+
+/// What callers are told of at URLs of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallbacksConfig {
+    /// Whether callbacks may go over `http` and to private addresses.
+    pub allow_private: bool,
 }
 
 /// The simulated providers.

@@ -26,6 +26,7 @@ pub(super) struct RawConfig {
     pub waiting: RawWaiting,
     pub jobs: RawJobs,
     pub artifacts: RawArtifacts,
+    pub callbacks: RawCallbacks,
     pub sandbox: RawSandbox,
 }
 
@@ -141,6 +142,11 @@ pub(super) struct RawJobs {
 pub(super) struct RawArtifacts {
     pub retention_days: u32,
     pub sweep_every_seconds: f64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawCallbacks {
+    pub allow_private: Option<bool>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

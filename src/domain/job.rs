@@ -34,6 +34,8 @@ pub struct Job {
     pub created_at: i64,
     /// Unix milliseconds after which the job fails.
     pub deadline_at: i64,
+    /// Whether somebody is called back when it ends.
+    pub calls_back: bool,
 }
 
 /// Where a job stands.

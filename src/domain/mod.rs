@@ -3,6 +3,7 @@
 //! Architecture invariant: nothing in here does I/O, is async, reads a clock or a random source, or imports another
 //! part of satforge. Every type is made through a constructor that refuses what the type does not mean.
 
+pub mod callback;
 pub mod id;
 pub mod job;
 pub mod money;
@@ -11,6 +12,7 @@ pub mod payment;
 pub mod request;
 pub mod standard_webhooks;
 
+pub use callback::Callback;
 pub use id::{JobId, PublicJobId};
 pub use job::{Failure, JobState};
 pub use money::Msat;

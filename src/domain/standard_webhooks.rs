@@ -68,6 +68,12 @@ impl WebhookSecret {
         Ok(Self(SecretBox::new(Box::new(bytes))))
     }
 
+    /// The secret of these bytes, which should be a derived key.
+    #[must_use]
+    pub fn from_key(key: [u8; 32]) -> Self {
+        Self(SecretBox::new(Box::new(key.to_vec())))
+    }
+
     /// Reads `whsec_` and standard base64 with padding.
     pub fn parse(text: &str) -> Result<Self, NotAWebhookSecret> {
         let encoded = text.strip_prefix(SECRET_PREFIX).ok_or(NotAWebhookSecret)?;

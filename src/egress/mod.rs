@@ -13,6 +13,7 @@
 
 mod address;
 mod error;
+mod post;
 mod tls;
 mod websocket;
 
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 
 pub use address::is_public;
 pub use error::EgressError;
+pub use post::{host_of, judge_strangers_url};
 pub use tls::{Trust, TrustError, client_config};
 pub use websocket::{Connector, Message, WebSocket, Wire};
 

@@ -6,9 +6,10 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::domain::job::{Delivery, Failed};
+use crate::domain::job::{Delivery, Failed, Job};
 use crate::domain::{Failure, JobState};
 use crate::jobs::JobView;
 
@@ -17,13 +18,40 @@ use super::error::ErrorCode;
 use super::gateway::Gateway;
 use super::problem::{Nothing, Problem, Refund, to_json};
 
+/// What only whoever presents the credential is told.
+#[derive(Clone, Default)]
+pub struct Holder {
+    callback_secret: Option<String>,
+}
+
+impl Holder {
+    /// The holder of a credential whose callbacks, if any, are signed with this secret.
+    #[must_use]
+    pub const fn new(callback_secret: Option<String>) -> Self {
+        Self { callback_secret }
+    }
+
+    /// Behind all else: some clients take the first field for the result.
+    const fn tell<T: Serialize>(&self, document: T) -> Told<'_, T> {
+        Told { document, callback_secret: self.callback_secret.as_ref() }
+    }
+}
+
+#[derive(Serialize)]
+struct Told<'h, T> {
+    #[serde(flatten)]
+    document: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback_secret: Option<&'h String>,
+}
+
 /// The answer of a job that has ended, with its true status.
 #[must_use]
-pub fn outcome(gateway: &Gateway, view: &JobView) -> Response<Body> {
+pub fn outcome(gateway: &Gateway, view: &JobView, holder: &Holder) -> Response<Body> {
     let mut response = match end(gateway, view) {
-        End::Result(document) => json_response(StatusCode::OK, &document),
+        End::Result(document) => json_response(StatusCode::OK, &holder.tell(document)),
         End::Problem(problem) => gateway.refuse(&problem),
-        End::None => accepted_response(gateway, view),
+        End::None => accepted_response(gateway, view, holder),
     };
     insert_job_id(&mut response, view);
     response
@@ -31,31 +59,31 @@ pub fn outcome(gateway: &Gateway, view: &JobView) -> Response<Body> {
 
 /// The JSON of a job that has ended, for a response whose status has been sent already.
 #[must_use]
-pub fn outcome_json(gateway: &Gateway, view: &JobView) -> Vec<u8> {
+pub fn outcome_json(gateway: &Gateway, view: &JobView, holder: &Holder) -> Vec<u8> {
     match end(gateway, view) {
-        End::Result(document) => to_json(&document),
+        End::Result(document) => to_json(&holder.tell(document)),
         End::Problem(problem) => to_json(&problem.document(gateway.public_url(), Nothing {})),
-        End::None => accepted_json(gateway, view),
+        End::None => accepted_json(gateway, view, holder),
     }
 }
 
 /// `202`: the job goes on, and this is where to look.
 #[must_use]
-pub fn accepted(gateway: &Gateway, view: &JobView) -> Response<Body> {
-    let mut response = accepted_response(gateway, view);
+pub fn accepted(gateway: &Gateway, view: &JobView, holder: &Holder) -> Response<Body> {
+    let mut response = accepted_response(gateway, view, holder);
     insert_job_id(&mut response, view);
     response
 }
 
 /// The JSON of a `202`.
 #[must_use]
-pub fn accepted_json(gateway: &Gateway, view: &JobView) -> Vec<u8> {
-    to_json(&json!({
+pub fn accepted_json(gateway: &Gateway, view: &JobView, holder: &Holder) -> Vec<u8> {
+    to_json(&holder.tell(json!({
         "job_id": view.job.public_id.as_str(),
         "status": view.job.state.public_name(),
         "poll_url": poll_url(gateway, view),
         "poll_interval_ms": millis(gateway.waiting.poll_interval),
-    }))
+    })))
 }
 
 /// The job document: the same in every state, with the result or the error once there is one.
@@ -96,6 +124,16 @@ pub fn document(gateway: &Gateway, view: &JobView) -> Value {
         End::None => {}
     }
     document
+}
+
+/// The job document of a job that has ended.
+#[must_use]
+pub fn job_document(gateway: &Gateway, job: &Job) -> Map<String, Value> {
+    let view = JobView { job: job.clone(), progress: None };
+    match document(gateway, &view) {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    }
 }
 
 /// Whether the job's result was deleted after its retention.
@@ -161,8 +199,8 @@ fn failure(view: &JobView, failed: &Failed) -> Problem {
     Problem::new(code).detail(format!("{what} {owed}")).refund(Refund::due(sats))
 }
 
-fn accepted_response(gateway: &Gateway, view: &JobView) -> Response<Body> {
-    let mut response = Response::new(Body::from(accepted_json(gateway, view)));
+fn accepted_response(gateway: &Gateway, view: &JobView, holder: &Holder) -> Response<Body> {
+    let mut response = Response::new(Body::from(accepted_json(gateway, view, holder)));
     *response.status_mut() = StatusCode::ACCEPTED;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use metrics::{Counter, Histogram};
 use serde::Serialize;
 
-use crate::catalog::Quote;
+use crate::catalog::Priced;
 use crate::domain::{RequestBinding, ServiceId};
 use crate::paywall::{Challenge, ChallengeError};
 
@@ -32,17 +32,19 @@ struct Terms<'a> {
     payment_hash: String,
     expires_at: String,
     docs: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callback_secret: Option<String>,
 }
 
 /// Makes a challenge for `binding`; `code` says why the caller gets one.
 pub async fn respond(
     gateway: &Gateway,
     binding: &RequestBinding,
-    quote: &Quote,
+    priced: &Priced,
     code: ErrorCode,
 ) -> Result<Response<Body>, Problem> {
     let began = tokio::time::Instant::now();
-    let challenge = gateway.paywall.challenge(binding, quote).await.map_err(|error| {
+    let challenge = gateway.paywall.challenge(binding, &priced.quote).await.map_err(|error| {
         metrics::counter!("satforge_challenges_failed_total").increment(1);
         let wait = match &error {
             ChallengeError::Node(error) => error.retry_after().unwrap_or(NODE_PATIENCE),
@@ -51,7 +53,11 @@ pub async fn respond(
         Problem::new(ErrorCode::LightningUnavailable).retry_after(wait).cause(&error)
     })?;
     count(binding, code, began.elapsed());
-    let mut response = Problem::new(code).response_with(gateway.public_url(), terms(gateway, binding, &challenge));
+    let mut terms = terms(gateway, binding, &challenge);
+    if priced.callback.is_some() {
+        terms.callback_secret = Some(gateway.paywall.callback_secret(&challenge.invoice.payment_hash).reveal());
+    }
+    let mut response = Problem::new(code).response_with(gateway.public_url(), terms);
     response.headers_mut().insert(WWW_AUTHENTICATE, header(&challenge)?);
     Ok(response)
 }
@@ -80,6 +86,7 @@ fn terms<'a>(gateway: &Gateway, binding: &RequestBinding, challenge: &'a Challen
         payment_hash: challenge.invoice.payment_hash.to_hex(),
         expires_at: rfc3339(challenge.invoice.expires_at),
         docs: format!("{}/l402/{}", gateway.public_url(), binding.service),
+        callback_secret: None,
     }
 }
 

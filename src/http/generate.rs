@@ -89,11 +89,11 @@ async fn present(
     let binding = RequestBinding { service, body_sha256: body.sha256 };
     let code = match gateway.paywall.bind(credentials, binding) {
         Ok(payment) => match redeem(gateway, payment, &body, &parts).await {
-            Ok(view) => {
+            Ok((view, holder)) => {
                 let preference = Preference::of(&parts.headers);
                 // Ten thousand may wait: what is not needed for it goes first.
                 drop((body, parts));
-                return hold::answer(gateway, view, preference).await;
+                return hold::answer(gateway, view, holder, preference).await;
             }
             Err(NotRedeemed::Refused(RedeemError::BoundElsewhere)) => ErrorCode::BodyMismatch,
             Err(NotRedeemed::Refused(error)) => return Err(your_payment_stands().cause(&error)),
@@ -135,7 +135,7 @@ async fn make_challenge(
 ) -> Result<Response<Body>, Problem> {
     let binding = RequestBinding { service: config.id, body_sha256: body.sha256 };
     let priced = validate(gateway, config, body).await?;
-    challenge::respond(gateway, &binding, &priced.quote, code).await
+    challenge::respond(gateway, &binding, &priced, code).await
 }
 
 /// Small bodies are judged in place. Larger ones hold an image: decoding it takes a core for up to seconds, so it

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use crate::jobs::{Following, JobView};
 
-use super::answer;
+use super::answer::{self, Holder};
 use super::error::{ErrorCode, YOUR_PAYMENT_STANDS};
 use super::gateway::Gateway;
 use super::prefer::Preference;
@@ -34,15 +34,25 @@ enum Mode {
 }
 
 /// Answers the presentation of a good credential.
-pub async fn answer(gateway: &Arc<Gateway>, view: JobView, preference: Preference) -> Result<Response<Body>, Problem> {
-    let mut response = wait(gateway, view, &preference).await?;
+pub async fn answer(
+    gateway: &Arc<Gateway>,
+    view: JobView,
+    holder: Holder,
+    preference: Preference,
+) -> Result<Response<Body>, Problem> {
+    let mut response = wait(gateway, view, holder, &preference).await?;
     apply(&mut response, &preference, gateway.waiting.hold);
     Ok(response)
 }
 
-async fn wait(gateway: &Arc<Gateway>, view: JobView, preference: &Preference) -> Result<Response<Body>, Problem> {
+async fn wait(
+    gateway: &Arc<Gateway>,
+    view: JobView,
+    holder: Holder,
+    preference: &Preference,
+) -> Result<Response<Body>, Problem> {
     if view.job.state.is_terminal() {
-        return Ok(answer::outcome(gateway, &view));
+        return Ok(answer::outcome(gateway, &view, &holder));
     }
     let began = Instant::now();
     let following = gateway.jobs.follow(view).await.map_err(|error| {
@@ -53,10 +63,12 @@ async fn wait(gateway: &Arc<Gateway>, view: JobView, preference: &Preference) ->
     })?;
     let hold = gateway.waiting.hold;
     match mode(gateway, preference) {
-        Mode::Async if following.has_ended() => Ok(answer::outcome(gateway, following.current())),
-        Mode::Async => Ok(answer::accepted(gateway, following.current())),
-        Mode::Plain(silence) => Ok(plain(gateway, following, began + silence).await),
-        Mode::KeepAlive(silence) => Ok(keep_alive(gateway.clone(), following, began + silence, began + hold).await),
+        Mode::Async if following.has_ended() => Ok(answer::outcome(gateway, following.current(), &holder)),
+        Mode::Async => Ok(answer::accepted(gateway, following.current(), &holder)),
+        Mode::Plain(silence) => Ok(plain(gateway, following, &holder, began + silence).await),
+        Mode::KeepAlive(silence) => {
+            Ok(keep_alive(gateway.clone(), following, holder, (began + silence, began + hold)).await)
+        }
     }
 }
 
@@ -79,27 +91,27 @@ pub async fn ended_by(gateway: &Gateway, following: &mut Following, until: Insta
     }
 }
 
-async fn plain(gateway: &Gateway, mut following: Following, until: Instant) -> Response<Body> {
+async fn plain(gateway: &Gateway, mut following: Following, holder: &Holder, until: Instant) -> Response<Body> {
     if ended_by(gateway, &mut following, until).await {
-        return answer::outcome(gateway, following.current());
+        return answer::outcome(gateway, following.current(), holder);
     }
-    answer::accepted(gateway, following.current())
+    answer::accepted(gateway, following.current(), holder)
 }
 
 async fn keep_alive(
     gateway: Arc<Gateway>,
     mut following: Following,
-    silent_until: Instant,
-    hold_until: Instant,
+    holder: Holder,
+    (silent_until, hold_until): (Instant, Instant),
 ) -> Response<Body> {
     if ended_by(&gateway, &mut following, silent_until.min(hold_until)).await {
-        return answer::outcome(&gateway, following.current());
+        return answer::outcome(&gateway, following.current(), &holder);
     }
     if gateway.shutdown.is_soft() || hold_until <= silent_until {
-        return answer::accepted(&gateway, following.current());
+        return answer::accepted(&gateway, following.current(), &holder);
     }
     let first = following.current().clone();
-    let mut response = Response::new(Body::from_stream(spaces_then_json(gateway, following, hold_until)));
+    let mut response = Response::new(Body::from_stream(spaces_then_json(gateway, following, holder, hold_until)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     // nginx would otherwise keep the spaces to itself.
@@ -112,21 +124,22 @@ async fn keep_alive(
 fn spaces_then_json(
     gateway: Arc<Gateway>,
     following: Following,
+    holder: Holder,
     hold_until: Instant,
 ) -> impl futures_util::Stream<Item = Result<Bytes, Infallible>> {
     const SPACE: Bytes = Bytes::from_static(b" ");
     let pause = gateway.waiting.keepalive_every;
-    stream::unfold(Some((gateway, following, true)), move |state| async move {
-        let (gateway, mut following, first) = state?;
+    stream::unfold(Some((gateway, following, holder, true)), move |state| async move {
+        let (gateway, mut following, holder, first) = state?;
         if first {
-            return Some((Ok(SPACE), Some((gateway, following, false))));
+            return Some((Ok(SPACE), Some((gateway, following, holder, false))));
         }
         let json = tokio::select! {
             biased;
-            view = following.ended_view() => answer::outcome_json(&gateway, view),
-            () = gateway.shutdown.soft() => answer::accepted_json(&gateway, following.current()),
-            () = sleep_until(hold_until) => answer::accepted_json(&gateway, following.current()),
-            () = sleep(pause) => return Some((Ok(SPACE), Some((gateway, following, false)))),
+            view = following.ended_view() => answer::outcome_json(&gateway, view, &holder),
+            () = gateway.shutdown.soft() => answer::accepted_json(&gateway, following.current(), &holder),
+            () = sleep_until(hold_until) => answer::accepted_json(&gateway, following.current(), &holder),
+            () = sleep(pause) => return Some((Ok(SPACE), Some((gateway, following, holder, false)))),
         };
         Some((Ok(Bytes::from(json)), None))
     })

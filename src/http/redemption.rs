@@ -10,6 +10,7 @@ use crate::jobs::{JobView, RedeemError};
 use crate::lightning::Unconfirmed;
 use crate::paywall::VerifiedPayment;
 
+use super::answer::Holder;
 use super::body::ReadBody;
 use super::gateway::Gateway;
 use super::observe::RequestId;
@@ -28,11 +29,14 @@ pub async fn redeem(
     payment: VerifiedPayment,
     body: &ReadBody,
     parts: &Parts,
-) -> Result<JobView, NotRedeemed> {
+) -> Result<(JobView, Holder), NotRedeemed> {
     if let Some(known) = gateway.jobs.recall(&payment) {
-        return known.map_err(NotRedeemed::Refused);
+        let known = known.map_err(NotRedeemed::Refused)?;
+        let secret = known.job.calls_back.then(|| payment.callback_secret().reveal());
+        return Ok((known, Holder::new(secret)));
     }
     confirm(gateway, &payment).await?;
+    let secret = payment.callback_secret().reveal();
     let (answer, redeemed) = oneshot::channel();
     let (gateway, bytes) = (gateway.clone(), body.bytes.clone());
     let shutdown = gateway.shutdown.clone();
@@ -47,7 +51,9 @@ pub async fn redeem(
     };
     let request_id = parts.extensions.get::<RequestId>().map_or("", RequestId::as_str);
     shutdown.spawn(task.instrument(tracing::info_span!("request", request.id = request_id)));
-    redeemed.await.unwrap_or(Err(RedeemError::Interrupted)).map_err(NotRedeemed::Refused)
+    let view = redeemed.await.unwrap_or(Err(RedeemError::Interrupted)).map_err(NotRedeemed::Refused)?;
+    let secret = view.job.calls_back.then_some(secret);
+    Ok((view, Holder::new(secret)))
 }
 
 /// Has the node confirm a payment before its first redemption, where the operator wants that. What was redeemed before

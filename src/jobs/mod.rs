@@ -82,6 +82,8 @@ struct Engine {
     leases: Leases,
     /// Something may be due.
     wake: Notify,
+    /// A job whose caller wants to be called back has ended.
+    calls_back: Arc<Notify>,
 }
 
 impl Jobs {
@@ -104,6 +106,7 @@ impl Jobs {
                 redeeming: Redeeming::new(),
                 leases: Leases::default(),
                 wake: Notify::new(),
+                calls_back: Arc::default(),
             }),
         }
     }
@@ -158,6 +161,12 @@ impl Jobs {
         self.engine.wake.notify_one();
     }
 
+    /// What is notified when a job ends whose caller wants to be called back.
+    #[must_use]
+    pub fn calls_back(&self) -> Arc<Notify> {
+        self.engine.calls_back.clone()
+    }
+
     /// Deletes what retention ends, now.
     pub async fn sweep(&self) {
         retention::sweep(&self.engine).await;
@@ -170,8 +179,11 @@ impl Engine {
         JobView { job, progress }
     }
 
-    /// Tells log and metrics of a job's end.
+    /// Tells log, metrics and whoever makes callbacks of a job's end.
     fn account(&self, job: &Job) {
+        if job.calls_back {
+            self.calls_back.notify_one();
+        }
         let service = job.binding.service.name();
         let outcome = match &job.state {
             JobState::Failed(failed) => failed.failure.name(),

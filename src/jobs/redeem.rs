@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 
 use crate::artifacts::ArtifactError;
-use crate::catalog::{self, Depth};
+use crate::catalog::{self, Depth, Priced};
 use crate::clock::signed_millis;
+use crate::config::ServiceConfig;
 use crate::domain::job::{Failed, Job};
 use crate::domain::request::{ImageType, ModelSpec, VideoSpec};
-use crate::domain::{Failure, JobId, JobSpec, PaymentHash, PublicJobId, RequestBinding, ServiceId};
+use crate::domain::{Callback, Failure, JobId, JobSpec, PaymentHash, PublicJobId, RequestBinding, ServiceId};
 use crate::paywall::VerifiedPayment;
-use crate::store::{Inserted, NewJob, StoreError, StoredInput};
+use crate::store::{Inserted, NewCallback, NewJob, StoreError, StoredInput};
 
 use super::{Engine, JobView, Jobs};
 
@@ -141,38 +142,43 @@ impl Engine {
         let id = JobId::new(now, rand::random());
         let binding = payment.binding();
         let deadline = self.catalog.service(binding.service).map_or(0, |service| millis(service.deadline));
-        let input = if payment.is_late(now / 1_000) {
-            Err(Failure::RedemptionExpired)
-        } else {
-            match self.unpack(binding.service, body).await? {
-                Some(spec) => Ok(self.store_input(id, spec).await?),
-                None => Err(Failure::NotRunnable),
-            }
+        let Unpacked { spec, callback } = self.unpack(binding.service, body).await?;
+        let input = match spec {
+            _ if payment.is_late(now / 1_000) => Err(Failure::RedemptionExpired),
+            Some(spec) => Ok(self.store_input(id, spec).await?),
+            None => Err(Failure::NotRunnable),
         };
         let created_at = signed_millis(now);
+        let (payment_hash, amount) = (payment.payment_hash(), payment.amount());
+        let callback = callback.map(|callback| NewCallback {
+            callback,
+            delivery_id: format!("msg_{:032x}", rand::random::<u128>()),
+            secret: payment.into_callback_secret(),
+        });
         Ok(NewJob {
             id,
             public_id: PublicJobId::new(rand::random()),
-            payment_hash: payment.payment_hash(),
+            payment_hash,
             binding,
-            amount: payment.amount(),
+            amount,
             created_at,
             deadline_at: created_at.saturating_add(deadline),
             input: input.map_err(|failure| Failed { failure, finished_at: created_at }),
+            callback,
         })
     }
 
-    /// What the paid body asks for; `None` when it can no longer be run. It was validated before it was invoiced, so
+    /// What the paid body asks for; no specification when it can no longer be run. It was validated before it was invoiced, so
     /// its image is not decoded again.
-    async fn unpack(&self, service: ServiceId, body: Bytes) -> Result<Option<JobSpec>, RedeemError> {
-        let Some(config) = self.catalog.service(service) else { return Ok(None) };
+    async fn unpack(&self, service: ServiceId, body: Bytes) -> Result<Unpacked, RedeemError> {
+        let Some(config) = self.catalog.service(service) else { return Ok(Unpacked { spec: None, callback: None }) };
         if body.len() <= INLINE_INPUT {
-            return Ok(catalog::validate(config, &body, Depth::Structure).ok().map(|priced| priced.spec));
+            return Ok(Unpacked::of(config, &body));
         }
         let _turn = self.redeeming.unpackers.acquire().await.map_err(|_| RedeemError::Unpacking)?;
         let config = config.clone();
-        let unpacked = tokio::task::spawn_blocking(move || catalog::validate(&config, &body, Depth::Structure));
-        Ok(unpacked.await.map_err(|_| RedeemError::Unpacking)?.ok().map(|priced| priced.spec))
+        let unpacked = tokio::task::spawn_blocking(move || Unpacked::of(&config, &body));
+        unpacked.await.map_err(|_| RedeemError::Unpacking)
     }
 
     async fn store_input(&self, id: JobId, spec: JobSpec) -> Result<StoredInput, RedeemError> {
@@ -204,6 +210,21 @@ impl Engine {
                 };
                 Ok(Some(JobSpec::Model3d(ModelSpec { media_type, image })))
             }
+        }
+    }
+}
+
+/// What a paid body asks for.
+struct Unpacked {
+    spec: Option<JobSpec>,
+    callback: Option<Callback>,
+}
+
+impl Unpacked {
+    fn of(service: &ServiceConfig, body: &Bytes) -> Self {
+        match catalog::validate(service, body, Depth::Structure) {
+            Ok(Priced { spec, callback, .. }) => Self { spec: Some(spec), callback },
+            Err(_) => Self { spec: None, callback: catalog::callback_of(service, body) },
         }
     }
 }

@@ -135,6 +135,7 @@ mod tests {
             dispatches: 0,
             created_at: 0,
             deadline_at: 0,
+            calls_back: false,
         };
         JobView { job, progress: None }
     }

@@ -3,10 +3,12 @@
 //! - [`challenge`]: macaroon and invoice for a request that was validated and priced.
 //! - [`l402`]: the `Authorization` header. [`macaroon`], [`token`], [`caveat`]: what stands in it.
 //! - [`verify`]: from a credential to a payment.
+//! - [`callback`]: what callbacks are signed with.
 //!
 //! Architecture invariant: an unpaid challenge stores nothing; everything needed to honour the payment later is inside
 //! the macaroon.
 
+pub mod callback;
 pub mod caveat;
 pub mod challenge;
 pub mod l402;
@@ -20,7 +22,7 @@ use std::time::Duration;
 use crate::catalog::Quote;
 use crate::clock::Clock;
 use crate::config::{KeyRing, PaywallConfig};
-use crate::domain::RequestBinding;
+use crate::domain::{PaymentHash, RequestBinding, WebhookSecret};
 use crate::lightning::Invoices;
 
 pub use challenge::{Challenge, ChallengeError};
@@ -56,6 +58,12 @@ impl Paywall {
             }
         }
         Err(ChallengeError::Unreadable)
+    }
+
+    /// What callbacks are signed with for a purchase whose macaroon is minted now.
+    #[must_use]
+    pub fn callback_secret(&self, payment_hash: &PaymentHash) -> WebhookSecret {
+        callback::secret(self.ring.newest(), payment_hash)
     }
 
     /// What the `Authorization` headers prove, before the body is known.

@@ -57,13 +57,13 @@ pub fn root_key(key: &GatewayKey, identifier: &[u8; IDENTIFIER_LEN]) -> RootKey 
     RootKey::new(key.derive("satforge macaroon root key", &identifier[IDENTIFIER_LEN - TOKEN_ID_LEN..]))
 }
 
-/// The token of a macaroon that one of the ring's keys signed; `None` for any other.
+/// The token of a macaroon that one of the ring's keys signed, and that key; `None` for any other.
 #[must_use]
-pub fn authenticate(ring: &KeyRing, macaroon: &Macaroon<'_>) -> Option<Token> {
+pub fn authenticate<'r>(ring: &'r KeyRing, macaroon: &Macaroon<'_>) -> Option<(Token, &'r GatewayKey)> {
     let identifier: &[u8; IDENTIFIER_LEN] = macaroon.identifier().try_into().ok()?;
     let token = Token::from_identifier(identifier)?;
-    let signed = ring.all().iter().any(|key| macaroon.is_signed_by(&root_key(key, identifier)));
-    signed.then_some(token)
+    let key = ring.all().iter().find(|key| macaroon.is_signed_by(&root_key(key, identifier)))?;
+    Some((token, key))
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 //! Two steps, because the body has not been read when the first is taken: *prove* (signature, caveats of ours,
 //! preimage) and *bind* (service, bytes, the holder's own time limit).
 
-use crate::config::KeyRing;
-use crate::domain::{Msat, PaymentHash, RequestBinding, ServiceId};
+use crate::config::{GatewayKey, KeyRing};
+use crate::domain::{Msat, PaymentHash, RequestBinding, ServiceId, WebhookSecret};
 
+use super::callback;
 use super::caveat::{self, Terms};
 use super::l402::{self, Presented};
 use super::macaroon::{DecodeError, Macaroon};
@@ -43,6 +44,7 @@ pub struct ProvenCredential {
     payment_hash: PaymentHash,
     amount: Msat,
     terms: Vec<Terms>,
+    callback_secret: WebhookSecret,
 }
 
 /// A payment for exactly this request.
@@ -82,6 +84,7 @@ pub struct VerifiedPayment {
     amount: Msat,
     binding: RequestBinding,
     redeemable_until: u64,
+    callback_secret: WebhookSecret,
 }
 
 /// Looks at every `Authorization` header of a request. Makes no external call and touches no state.
@@ -124,20 +127,21 @@ fn prove_one(ring: &KeyRing, presented: &Presented) -> Result<ProvenCredential, 
         .iter()
         .map(|bytes| Macaroon::decode(bytes).map_err(Refusal::from))
         .collect::<Result<_, _>>()?;
-    let mut tokens: Vec<Token> = Vec::with_capacity(1);
+    let mut tokens: Vec<(Token, &GatewayKey)> = Vec::with_capacity(1);
     let mut terms = Vec::with_capacity(1);
     for macaroon in &decoded {
         tokens.push(token::authenticate(ring, macaroon).ok_or(Refusal::Invalid)?);
         terms.push(caveat::read(macaroon.caveats()).map_err(|_| Refusal::Invalid)?);
     }
-    let (first, others) = tokens.split_first().ok_or(Refusal::Malformed)?;
-    if others.iter().any(|token| token.payment_hash != first.payment_hash) {
+    let ((first, key), others) = tokens.split_first().ok_or(Refusal::Malformed)?;
+    if others.iter().any(|(token, _)| token.payment_hash != first.payment_hash) {
         return Err(Refusal::Invalid);
     }
     if !presented.preimage.opens(&first.payment_hash) {
         return Err(Refusal::PreimageMismatch);
     }
-    Ok(ProvenCredential { payment_hash: first.payment_hash, amount: first.amount, terms })
+    let callback_secret = callback::secret(key, &first.payment_hash);
+    Ok(ProvenCredential { payment_hash: first.payment_hash, amount: first.amount, terms, callback_secret })
 }
 
 impl ProvenCredential {
@@ -162,7 +166,13 @@ impl ProvenCredential {
             return Err(Refusal::Expired);
         }
         let redeemable_until = self.terms.iter().map(|terms| terms.redeemable_until).min().unwrap_or(0);
-        Ok(VerifiedPayment { payment_hash: self.payment_hash, amount: self.amount, binding, redeemable_until })
+        Ok(VerifiedPayment {
+            payment_hash: self.payment_hash,
+            amount: self.amount,
+            binding,
+            redeemable_until,
+            callback_secret: self.callback_secret,
+        })
     }
 }
 
@@ -183,6 +193,18 @@ impl VerifiedPayment {
     #[must_use]
     pub const fn binding(&self) -> RequestBinding {
         self.binding
+    }
+
+    /// What a callback about what it bought is signed with.
+    #[must_use]
+    pub const fn callback_secret(&self) -> &WebhookSecret {
+        &self.callback_secret
+    }
+
+    /// What a callback about what it bought is signed with, for whoever signs; the payment is spent.
+    #[must_use]
+    pub fn into_callback_secret(self) -> WebhookSecret {
+        self.callback_secret
     }
 
     /// Whether a *first* redemption at `unix_seconds` is too late; later ones are always in time.

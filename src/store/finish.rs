@@ -6,6 +6,7 @@ use sqlx::{AnyConnection, query};
 use crate::domain::job::{Delivery, Failed};
 use crate::domain::{JobId, Msat, PaymentHash};
 
+use super::callbacks;
 use super::progress::exactly_one_or_lost;
 use super::writer::Write;
 use super::{Store, StoreError};
@@ -67,6 +68,7 @@ impl Write for Finish {
         if let Outcome::Owed { failed, payment_hash, amount } = &self.outcome {
             owe(connection, self.id, *payment_hash, *amount, failed.finished_at).await?;
         }
+        callbacks::make_due(connection, self.id, finished_at).await?;
         query("DELETE FROM job_inputs WHERE job_id = $1").bind(self.id.to_string()).execute(connection).await?;
         Ok(true)
     }

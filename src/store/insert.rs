@@ -6,13 +6,14 @@ use sqlx::{AnyConnection, Row as _, query};
 use crate::domain::job::{Failed, Job};
 use crate::domain::{JobId, JobState, Msat, PaymentHash, PublicJobId, RequestBinding};
 
+use super::callbacks::{self, NewCallback};
 use super::finish::owe;
 use super::row::{job_columns, read_job};
 use super::writer::Write;
 use super::{Store, StoreError};
 
 /// A job to make.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct NewJob {
     /// The internal id.
     pub id: JobId,
@@ -30,6 +31,8 @@ pub struct NewJob {
     pub deadline_at: i64,
     /// What it needs to run, or why it cannot.
     pub input: Result<StoredInput, Failed>,
+    /// Whom to tell of its end.
+    pub callback: Option<NewCallback>,
 }
 
 /// What a job needs to run.
@@ -92,8 +95,8 @@ impl Write for Insert {
         let failed = job.input.as_ref().err();
         let inserted = query(concat!(
             "INSERT INTO jobs (id, public_id, payment_hash, service, body_sha256, amount_msat, state, run_after, ",
-            "deadline_at, created_at, failure, finished_at) ",
-            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $10, $11) ",
+            "deadline_at, created_at, failure, finished_at, calls_back) ",
+            "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $8, $10, $11, $12) ",
             "ON CONFLICT (payment_hash) DO NOTHING RETURNING ",
             job_columns!(),
         ))
@@ -108,9 +111,13 @@ impl Write for Insert {
         .bind(job.deadline_at)
         .bind(failed.map(|failed| failed.failure.name()))
         .bind(failed.map(|failed| failed.finished_at))
+        .bind(i64::from(job.callback.is_some()))
         .fetch_optional(&mut *connection)
         .await?;
         let Some(row) = inserted else { return Ok(Inserted::Existing(existing(connection, job.payment_hash).await?)) };
+        if let Some(callback) = &job.callback {
+            callbacks::insert(connection, job.id, callback, failed.map(|failed| failed.finished_at)).await?;
+        }
         match &job.input {
             Ok(input) => insert_input(connection, job.id, input).await?,
             // The crash rule: a job that fails and what is owed for it are one write.

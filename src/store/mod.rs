@@ -6,6 +6,7 @@
 //!
 //! Architecture invariants: no transaction is open across a network call, and redeemed payment hashes are never deleted.
 
+mod callbacks;
 mod claim;
 mod finish;
 mod insert;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Executor as _};
 
+pub use callbacks::{Delivered, DueCallback, NewCallback};
 pub use claim::Claimed;
 pub use finish::Outcome;
 pub use insert::{Inserted, NewJob, StoredInput};

@@ -19,6 +19,7 @@ pub(crate) fn new_job(n: u8) -> NewJob {
         created_at: 1_000,
         deadline_at: 601_000,
         input: Ok(StoredInput { params: "{}".into(), bytes: Some(vec![0, 255]), file: None }),
+        callback: None,
     }
 }
 

@@ -20,6 +20,7 @@
 //! | `satforge_dispatches_total` | counter | `provider` |
 //! | `satforge_provider_seconds` | histogram | `provider`, `operation` |
 //! | `satforge_refunds_due`, `satforge_refunds_due_sats` | gauge | |
+//! | `satforge_callbacks_total` | counter | `outcome` |
 //! | `satforge_http_seconds` | histogram | `route`, `status` |
 //!
 //! Architecture invariant: no secret, preimage, macaroon, prompt, image, public job id or result's name stands in a log
@@ -115,5 +116,6 @@ fn describe() {
     describe_histogram!("satforge_provider_seconds", Unit::Seconds, "Time of calls to providers.");
     describe_gauge!("satforge_refunds_due", "Refunds that are due.");
     describe_gauge!("satforge_refunds_due_sats", "Sats that are owed back.");
+    describe_counter!("satforge_callbacks_total", "Tries to tell a caller of a job's end.");
     describe_histogram!("satforge_http_seconds", Unit::Seconds, "Time until a response begins.");
 }

@@ -4,6 +4,7 @@
 mod artifacts;
 mod bodies;
 mod browsers;
+mod callbacks;
 mod challenge;
 mod credentials;
 mod discovery;

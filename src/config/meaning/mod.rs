@@ -52,7 +52,8 @@ pub(super) fn meaning(
         generation_time: p.seconds("sandbox.generation_seconds", raw.sandbox.generation_seconds, 0.0..=DAY),
     };
     money::refuse_what_must_not_meet(&sandbox, &lightning, server.listen, p);
-    let services = pricing::services(&raw.services, p);
+    let callbacks = money::callbacks(&raw.callbacks, mode, &lightning, server.listen, p);
+    let services = pricing::services(&raw.services, callbacks, p);
     let limits = work::limits(&raw.limits, &services, p);
     let paywall = work::paywall(&raw.paywall, p);
     let waiting = work::waiting(&raw.waiting, p);
@@ -73,6 +74,7 @@ pub(super) fn meaning(
             waiting,
             jobs,
             artifacts,
+            callbacks,
             sandbox,
         }),
         _ => Err(problems),

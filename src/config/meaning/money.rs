@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 
 use crate::config::error::Problems;
-use crate::config::{LightningBackendConfig, LightningConfig, SandboxConfig};
+use crate::config::raw::RawCallbacks;
+use crate::config::{CallbacksConfig, LightningBackendConfig, LightningConfig, SandboxConfig};
 use crate::domain::Network;
+
+use super::Mode;
 
 /// Play money costs nothing: a stranger who reaches it has this machine generate for free. Real money buys real work:
 /// nobody may be sold simulated work for it, but the operator may rehearse on their own machine.
@@ -30,6 +33,26 @@ pub(super) fn refuse_what_must_not_meet(
             ),
         );
     }
+}
+
+/// Callers' URLs may lead to this machine and its neighbours only where all callers are the operator's own: a stranger
+/// would have the gateway knock on doors that they cannot reach themselves.
+pub(super) fn callbacks(
+    raw: &RawCallbacks,
+    mode: Mode,
+    lightning: &LightningConfig,
+    listen: SocketAddr,
+    problems: &mut Problems,
+) -> CallbacksConfig {
+    let among_ourselves = !lightning.is_real_money() && listen.ip().is_loopback();
+    if raw.allow_private == Some(true) && !among_ourselves {
+        problems.add(
+            "callbacks.allow_private",
+            "strangers could have the gateway call services of this machine and its network; this is for payments that \
+             are worth nothing, and only while server.listen is an address of this machine alone",
+        );
+    }
+    CallbacksConfig { allow_private: raw.allow_private.unwrap_or(mode == Mode::Dev && among_ourselves) }
 }
 
 fn refuse_simulated_work_for_real_money(sandbox: &SandboxConfig, stranger: bool, problems: &mut Problems) {

@@ -3,7 +3,7 @@
 use super::allowed::DAY;
 use crate::config::error::Problems;
 use crate::config::raw::{RawModel3d, RawPrice, RawServices, RawVideo};
-use crate::config::{PriceRule, ServiceConfig, ServiceKind};
+use crate::config::{CallbacksConfig, PriceRule, ServiceConfig, ServiceKind};
 use crate::domain::{Msat, ServiceId};
 
 /// The longest video in seconds: at `per_second`, this many times the price must still be an amount.
@@ -15,15 +15,15 @@ const BODY_AROUND_PROMPT: usize = 256;
 const MIB: u64 = 1024 * 1024;
 
 /// The services in the order of [`ServiceId::ALL`].
-pub(super) fn services(raw: &RawServices, problems: &mut Problems) -> Vec<ServiceConfig> {
+pub(super) fn services(raw: &RawServices, callbacks: CallbacksConfig, problems: &mut Problems) -> Vec<ServiceConfig> {
     let service = |id| match id {
-        ServiceId::Video => video(&raw.video, problems),
-        ServiceId::Model3d => model_3d(&raw.model_3d, problems),
+        ServiceId::Video => video(&raw.video, callbacks, problems),
+        ServiceId::Model3d => model_3d(&raw.model_3d, callbacks, problems),
     };
     ServiceId::ALL.into_iter().map(service).collect()
 }
 
-fn video(raw: &RawVideo, p: &mut Problems) -> ServiceConfig {
+fn video(raw: &RawVideo, callbacks: CallbacksConfig, p: &mut Problems) -> ServiceConfig {
     check_models(&raw.models, p);
     let max_prompt_chars = p.number("services.video.max_prompt_chars", raw.max_prompt_chars, 1..=1_000_000, "");
     let body_limit = p.number("services.video.body_limit_bytes", raw.body_limit_bytes, 1_024..=MAX_BODY, " bytes");
@@ -39,11 +39,12 @@ fn video(raw: &RawVideo, p: &mut Problems) -> ServiceConfig {
         body_limit,
         deadline: p.seconds("services.video.deadline_seconds", raw.deadline_seconds, 1.0..=DAY),
         result_limit: result_limit("services.video.result_limit_bytes", raw.result_limit_bytes, p),
+        private_callbacks: callbacks.allow_private,
         kind: ServiceKind::Video { models: raw.models.clone(), max_prompt_chars },
     }
 }
 
-fn model_3d(raw: &RawModel3d, p: &mut Problems) -> ServiceConfig {
+fn model_3d(raw: &RawModel3d, callbacks: CallbacksConfig, p: &mut Problems) -> ServiceConfig {
     if raw.price.per_second.is_some() {
         p.add("services.3d-model.price.per_second", "a 3D model does not last; give its price as `fixed`");
     }
@@ -58,6 +59,7 @@ fn model_3d(raw: &RawModel3d, p: &mut Problems) -> ServiceConfig {
         body_limit: p.number("services.3d-model.body_limit_bytes", raw.body_limit_bytes, 1_024..=MAX_BODY, " bytes"),
         deadline: p.seconds("services.3d-model.deadline_seconds", raw.deadline_seconds, 1.0..=DAY),
         result_limit: result_limit("services.3d-model.result_limit_bytes", raw.result_limit_bytes, p),
+        private_callbacks: callbacks.allow_private,
         kind,
     }
 }

@@ -183,6 +183,7 @@ impl TestApp {
             Time::System => panic!("nobody moves the system's clock"),
         }
         self.app().jobs.wake();
+        self.app().jobs.calls_back().notify_one();
     }
 
     /// What time it is for the gateway, in Unix seconds.

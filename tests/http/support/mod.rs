@@ -10,6 +10,7 @@ mod macaroons;
 mod provider;
 mod purchase;
 mod raw;
+mod receiver;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ pub use macaroons::Pieces;
 pub use provider::{FakeProvider, Generation, SubmitStep};
 pub use purchase::Purchase;
 pub use raw::{RawAnswer, RawConnection};
+pub use receiver::Receiver;
 
 /// Where videos are bought.
 pub const VIDEO: &str = "/api/l402/video";
