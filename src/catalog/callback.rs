@@ -73,13 +73,11 @@ pub(super) fn properties() -> Map<String, Json> {
 }
 
 fn take_text(fields: &mut Fields<'_>, name: &str) -> Option<String> {
-    match fields.take(name)? {
-        Value::Text(text) => Some(text.into_owned()),
-        _ => {
-            fields.refuse(name, "must be a string");
-            None
-        }
+    if let Value::Text(text) = fields.take(name)? {
+        return Some(text.into_owned());
     }
+    fields.refuse(name, "must be a string");
+    None
 }
 
 fn judge(url: &str, private: bool) -> Result<(), String> {

@@ -10,6 +10,7 @@
 #[allow(dead_code, reason = "each suite uses its part")]
 mod kit;
 
+mod callbacks;
 mod files;
 mod scene;
 mod steps;

@@ -14,7 +14,7 @@ use satforge::config::{LogConfig, LogFormat};
 use satforge::telemetry;
 use tracing_subscriber::fmt::MakeWriter;
 
-use support::{FakeProvider, Generation, Lie, MODEL, Pieces, Purchase, Setup, SubmitStep, TestApp, VIDEO};
+use support::{FakeProvider, Generation, Lie, MODEL, Pieces, Purchase, Receiver, Setup, SubmitStep, TestApp, VIDEO};
 use support::{image_body, video_body};
 
 const PROMPT: &str = "a prompt that nobody else should read";
@@ -95,6 +95,7 @@ async fn no_secret_stands_in_the_log() {
     buy_a_video(&app, &mut secrets).await;
     buy_a_model(&app, &mut secrets).await;
     let app = fail_a_purchase(app, &mut secrets).await;
+    be_called_back(&app, &mut secrets).await;
     be_refused(&app, &mut secrets).await;
     app.stop().await;
 
@@ -108,6 +109,7 @@ async fn no_secret_stands_in_the_log() {
         r#""error.code":"CREDENTIAL_INVALID""#,
         r#""payment.amount_msat":500000"#,
         r#""job.outcome":"succeeded""#,
+        r#""callback.outcome":"gone""#,
         r#""job.outcome":"result_unusable""#,
         r#""level":"TRACE""#,
     ] {
@@ -200,4 +202,25 @@ async fn be_refused(app: &TestApp, secrets: &mut Secrets) {
         assert_eq!(app.ask(VIDEO, &purchase.body).await.status, 503);
     }
     app.lightning.tell(Lie::None);
+}
+
+async fn be_called_back(app: &TestApp, secrets: &mut Secrets) {
+    const PATH: &str = "/hook-of-somebody?token=which-nobody-else-knows";
+    const ID: &str = "an order that is none of our business";
+    let receiver = Receiver::start([410]).await;
+    let mut body: serde_json::Value = serde_json::from_str(&video_body(PROMPT)).unwrap();
+    body["callback_url"] = receiver.url(PATH).into();
+    body["callback_id"] = ID.into();
+    let body = body.to_string();
+    let challenge = app.ask(VIDEO, &body).await;
+    let secret = challenge.json()["callback_secret"].as_str().unwrap().to_owned();
+    secrets.keep("callback secret", secret.trim_start_matches("whsec_"));
+    secrets.keep("callback URL", PATH);
+    secrets.keep("callback URL", "which-nobody-else-knows");
+    secrets.keep("callback id", ID);
+    let purchase = app.pay_challenge(VIDEO, &body, &challenge).await;
+    secrets.keep_purchase(&purchase);
+    let result = app.redeem(&purchase).await;
+    secrets.keep_job(&result);
+    receiver.wait_for(1).await;
 }
