@@ -48,7 +48,8 @@ pub(super) fn params(private: bool) -> [Param; 2] {
             required: false,
             rule: format!(
                 "Where the job's document is posted once the job has ended: {host}, without user name, password and \
-                 fragment, of at most {MAX_URL_BYTES} bytes."
+                 fragment, of at most {MAX_URL_BYTES} bytes. It is signed as Standard Webhooks say, with the \
+                 callback_secret of the 402 answer, and tried up to six times in seven hours; 410 ends it."
             ),
             default: None,
         },

@@ -168,8 +168,8 @@ impl Engine {
         })
     }
 
-    /// What the paid body asks for; no specification when it can no longer be run. It was validated before it was invoiced, so
-    /// its image is not decoded again.
+    /// What the paid body asks for; no specification when it can no longer be run. It was validated before it was
+    /// invoiced, so its image is not decoded again.
     async fn unpack(&self, service: ServiceId, body: Bytes) -> Result<Unpacked, RedeemError> {
         let Some(config) = self.catalog.service(service) else { return Ok(Unpacked { spec: None, callback: None }) };
         if body.len() <= INLINE_INPUT {

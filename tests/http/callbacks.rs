@@ -70,14 +70,14 @@ async fn the_document_of_a_job_that_has_ended_is_posted_and_signed() {
     let (purchase, secret) = buy(&app, &body(&receiver.url("/hook?for=me"), Some("order 7"))).await;
     assert!(receiver.received().is_empty(), "nothing is sent for what is not paid");
     let result = app.redeem(&purchase).await;
-    let [received] = receiver.wait_for(1).await.try_into().unwrap();
-    assert_eq!(received.path, "/hook?for=me");
-    assert_eq!(received.header("content-type"), "application/json");
-    received.assert_signed(&secret, app.now_seconds());
+    let [posted] = receiver.wait_for(1).await.try_into().unwrap();
+    assert_eq!(posted.path, "/hook?for=me");
+    assert_eq!(posted.header("content-type"), "application/json");
+    posted.assert_signed(&secret, app.now_seconds());
     let mut expected = document(&app, &result).await;
     assert_eq!(expected["videoUrl"], result.json()["videoUrl"]);
     expected["callback_id"] = "order 7".into();
-    assert_eq!(received.json(), expected);
+    assert_eq!(posted.json(), expected);
     assert_eq!(outbox(&app, 1).await, over(1, "delivered"));
     assert_eq!(app.provider.creates(), 1);
     app.stop().await;
@@ -89,10 +89,10 @@ async fn a_failed_job_is_told_as_well_and_without_an_id_there_is_none() {
     app.provider.script([SubmitStep::Take(Generation::Ends(satforge::providers::Ending::Rejected))]);
     let (purchase, secret) = buy(&app, &body(&receiver.url("/"), None)).await;
     let failed = app.redeem(&purchase).await;
-    let [received] = receiver.wait_for(1).await.try_into().unwrap();
-    received.assert_signed(&secret, app.now_seconds());
-    assert_eq!(received.json(), document(&app, &failed).await);
-    assert_eq!(received.json()["error_code"], "CONTENT_REJECTED");
+    let [posted] = receiver.wait_for(1).await.try_into().unwrap();
+    posted.assert_signed(&secret, app.now_seconds());
+    assert_eq!(posted.json(), document(&app, &failed).await);
+    assert_eq!(posted.json()["error_code"], "CONTENT_REJECTED");
     app.stop().await;
 }
 
@@ -103,9 +103,9 @@ async fn a_job_that_never_ran_is_told_as_well() {
     let (purchase, secret) = buy(&app, &body(&receiver.url("/"), Some("x"))).await;
     app.advance(2 * DAY);
     assert_eq!(app.redeem(&purchase).await.outcome(), (410, "REDEMPTION_EXPIRED"));
-    let [received] = receiver.wait_for(1).await.try_into().unwrap();
-    received.assert_signed(&secret, app.now_seconds());
-    assert_eq!((&received.json()["status"], &received.json()["callback_id"]), (&json!("failed"), &json!("x")));
+    let [posted] = receiver.wait_for(1).await.try_into().unwrap();
+    posted.assert_signed(&secret, app.now_seconds());
+    assert_eq!((&posted.json()["status"], &posted.json()["callback_id"]), (&json!("failed"), &json!("x")));
     app.stop().await;
 }
 
@@ -128,13 +128,13 @@ async fn it_is_tried_six_times_under_one_id() {
         app.advance(Duration::from_millis(1));
         forget_others(&app).await;
     }
-    let received = receiver.wait_for(6).await;
+    let posted = receiver.wait_for(6).await;
     assert_eq!(outbox(&app, 6).await, over(6, "given_up"));
-    let id = received[0].header("webhook-id");
-    for one in &received {
+    let id = posted[0].header("webhook-id");
+    for one in &posted {
         assert_eq!((one.header("webhook-id"), one.path.as_str()), (id, "/"), "no redirect is followed");
     }
-    received[5].assert_signed(&secret, app.now_seconds());
+    posted[5].assert_signed(&secret, app.now_seconds());
     app.advance(DAY);
     app.stop().await;
     assert_eq!(receiver.received().len(), 6);
@@ -181,9 +181,9 @@ async fn a_callback_outlives_a_restart() {
     outbox(&app, 1).await;
     let app = app.restart().await;
     app.advance(5 * SECOND);
-    let received = receiver.wait_for(2).await;
-    assert_eq!(received[0].header("webhook-id"), received[1].header("webhook-id"));
-    received[1].assert_signed(&secret, app.now_seconds());
+    let posted = receiver.wait_for(2).await;
+    assert_eq!(posted[0].header("webhook-id"), posted[1].header("webhook-id"));
+    posted[1].assert_signed(&secret, app.now_seconds());
     app.stop().await;
 }
 
@@ -204,8 +204,8 @@ async fn the_secret_is_told_to_whoever_presents_the_credential_and_to_nobody_els
     for open in [path.clone(), format!("{path}/events")] {
         assert!(!app.send(app.get(&open)).await.text().contains("whsec_"), "{open}");
     }
-    let [received] = receiver.wait_for(1).await.try_into().unwrap();
-    assert!(!String::from_utf8(received.body).unwrap().contains("whsec_"));
+    let [posted] = receiver.wait_for(1).await.try_into().unwrap();
+    assert!(!String::from_utf8(posted.body).unwrap().contains("whsec_"));
     let app = app.restart().await;
     assert_eq!(app.redeem(&purchase).await.json()["callback_secret"], secret, "and after a restart");
 
