@@ -171,3 +171,42 @@ impl Callbacks {
         signed_millis(self.parts.clock.unix_millis())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u8) -> JobId {
+        JobId::new(1, [n; 10])
+    }
+
+    fn begin(under_way: &Arc<UnderWay>, n: u8, host: &str) -> Option<Place> {
+        match under_way.enter(id(n), host.to_owned()) {
+            Turn::Now(place) => Some(place),
+            Turn::NotThis | Turn::Full => None,
+        }
+    }
+
+    #[test]
+    fn a_host_gets_two_tries_at_once_and_a_job_one() {
+        let under_way = Arc::new(UnderWay::default());
+        let first = begin(&under_way, 1, "a.example");
+        assert!(first.is_some());
+        assert!(begin(&under_way, 1, "a.example").is_none(), "this one is under way");
+        let second = begin(&under_way, 2, "a.example");
+        assert!(second.is_some());
+        assert!(matches!(under_way.enter(id(3), "a.example".into()), Turn::NotThis));
+        assert!(begin(&under_way, 3, "b.example").is_some(), "another host does not wait");
+        drop(first);
+        assert!(begin(&under_way, 3, "a.example").is_some());
+    }
+
+    #[test]
+    fn so_many_tries_are_under_way_at_once_and_no_more() {
+        let under_way = Arc::new(UnderWay::default());
+        let hosts = (0..).map(|n: u8| (n, format!("{n}.example")));
+        let places: Vec<_> = hosts.map_while(|(n, host)| begin(&under_way, n, &host)).collect();
+        assert_eq!(places.len(), AT_ONCE);
+        assert!(matches!(under_way.enter(id(99), "z.example".into()), Turn::Full));
+    }
+}

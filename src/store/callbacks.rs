@@ -75,13 +75,18 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.readers)
         .await?;
-        rows.iter().map(read_due).collect()
+        Ok(rows.iter().filter_map(readable).collect())
     }
 
     /// Writes down what a try came to.
     pub async fn note_callback(&self, id: JobId, delivered: Delivered) -> Result<(), StoreError> {
         self.writer.write(Note { id, delivered }).await
     }
+}
+
+/// One row that cannot be read must not stop all the others.
+fn readable(row: &sqlx::any::AnyRow) -> Option<DueCallback> {
+    read_due(row).inspect_err(|error| tracing::error!(%error, "a callback cannot be read; it is left alone")).ok()
 }
 
 fn read_due(row: &sqlx::any::AnyRow) -> Result<DueCallback, StoreError> {
@@ -164,5 +169,66 @@ impl Write for Note {
         .execute(connection)
         .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Failure;
+    use crate::domain::job::Failed;
+    use crate::store::tests::{new_job, open};
+    use crate::store::{NewJob, Outcome};
+
+    const EVER: (i64, String) = (i64::MIN, String::new());
+
+    fn asked(n: u8) -> NewJob {
+        let callback = Callback { url: format!("https://{n}.example/"), id: None };
+        let new = NewCallback { callback, delivery_id: format!("msg_{n}"), secret: WebhookSecret::from_key([n; 32]) };
+        NewJob { callback: Some(new), ..new_job(n) }
+    }
+
+    async fn due(store: &Store) -> Vec<String> {
+        store.due_callbacks(EVER, 9).await.unwrap().into_iter().map(|due| due.delivery_id).collect()
+    }
+
+    #[tokio::test]
+    async fn a_callback_is_due_with_the_end_of_its_job_and_not_without() {
+        let (store, _dir) = open().await;
+        store.insert_job(asked(1)).await.unwrap();
+        store.insert_job(asked(2)).await.unwrap();
+        let job = store.claim_jobs(2_000, 3_000, 1).await.unwrap().pop().unwrap().job;
+        assert!(due(&store).await.is_empty(), "nothing has ended");
+
+        let failed = Failed { failure: Failure::GenerationFailed, finished_at: 5_000 };
+        let owed = Outcome::Owed { failed, payment_hash: job.payment_hash, amount: job.amount };
+        assert!(!store.finish(job.id, job.attempt + 1, owed.clone()).await.unwrap());
+        assert!(due(&store).await.is_empty(), "whoever has lost the lease ends nothing");
+
+        assert!(store.finish(job.id, job.attempt, owed).await.unwrap());
+        let found = store.due_callbacks(EVER, 9).await.unwrap();
+        assert_eq!(found.iter().map(|due| (due.job.id, due.due_at)).collect::<Vec<_>>(), [(job.id, 5_000)]);
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_born_failed_is_told_at_once() {
+        let (store, _dir) = open().await;
+        let failed = Failed { failure: Failure::RedemptionExpired, finished_at: 1_000 };
+        store.insert_job(NewJob { input: Err(failed), ..asked(1) }).await.unwrap();
+        assert_eq!(due(&store).await, ["msg_1"]);
+    }
+
+    #[tokio::test]
+    async fn a_row_that_cannot_be_read_stops_no_other() {
+        let (store, _dir) = open().await;
+        for n in [1, 2] {
+            let failed = Failed { failure: Failure::NotRunnable, finished_at: 1_000 };
+            store.insert_job(NewJob { input: Err(failed), ..asked(n) }).await.unwrap();
+        }
+        query("UPDATE callbacks SET secret = 'no secret' WHERE delivery_id = 'msg_1'")
+            .execute(&store.readers)
+            .await
+            .unwrap();
+        assert_eq!(due(&store).await, ["msg_2"]);
     }
 }
