@@ -228,8 +228,8 @@ async fn serve_metrics(address: SocketAddr, gateway: &Arc<Gateway>, shutdown: &S
     let listener = server::bind(address).await?;
     let address = listener.local_addr()?;
     let handle = telemetry::metrics()?;
-    let mut providers: Vec<&'static str> =
-        ServiceId::ALL.iter().filter_map(|id| gateway.providers.for_service(*id)).map(|p| p.name()).collect();
+    let mut providers: Vec<String> = gateway.providers.all().map(|route| route.name().to_owned()).collect();
+    providers.sort_unstable();
     providers.dedup();
     let router = metrics_page::router(handle, gateway.store.clone(), gateway.clock.clone(), providers);
     let server = Server {

@@ -25,7 +25,7 @@
 //!
 //! 1. [`domain`]: the vocabulary. No I/O; begin with [`domain::job`] and [`domain::payment`].
 //! 2. [`config`]: what was typed, what it means, and what is refused. The key ring.
-//! 3. [`clock`]: what time it is. [`shutdown`]: stopping in two stages.
+//! 3. [`clock`]: what time it is. [`shutdown`]: stopping in two stages. [`circuit`]: leaving alone what does not answer.
 //! 4. [`egress`]: requests to other people's servers, with limits, pins and a guard against private addresses.
 //! 5. [`catalog`]: what is sold. Bytes in; a job's specification and its price, or every problem at once, out.
 //! 6. [`lightning`]: who makes invoices and pays money back. One trait, an adapter a folder; [`lightning::Guarded`] limits
@@ -35,7 +35,8 @@
 //! 8. [`store`]: all SQL. Reads take a pool, writes one group-committing writer.
 //! 9. [`books`]: which of the invoices that are out were paid.
 //! 10. [`artifacts`]: large inputs, and results, as files.
-//! 11. [`providers`]: who does the work. One trait; [`providers::sandbox`] is an adapter like any other.
+//! 11. [`providers`]: who does the work. One trait; [`providers::sandbox`] is an adapter like any other. A
+//!     [`providers::Route`] is one way to do a service's work, and is not sold while it does not work.
 //! 12. [`jobs`]: redemption, the claim loop, one attempt, who waits, what is deleted. The crash rules stand there.
 //! 13. [`callbacks`]: telling callers of a job's end at a URL of theirs, from an outbox.
 //! 14. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
@@ -107,6 +108,7 @@ pub mod artifacts;
 pub mod books;
 pub mod callbacks;
 pub mod catalog;
+pub mod circuit;
 pub mod clock;
 pub mod config;
 pub mod domain;

@@ -10,8 +10,8 @@ use futures_util::{StreamExt as _, stream};
 use satforge::app::{App, Backends};
 use satforge::artifacts::ByteStream;
 use satforge::clock::{Clock, SystemClock};
-use satforge::domain::{JobSpec, ServiceId};
-use satforge::providers::{Found, Poll, Provider, ProviderError, Providers};
+use satforge::domain::ServiceId;
+use satforge::providers::{Found, Order, Poll, Provider, ProviderError, Providers, Task};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -33,25 +33,29 @@ impl Provider for Instantly {
         "instantly"
     }
 
-    async fn submit(&self, key: &str, _: &JobSpec) -> Result<String, ProviderError> {
+    async fn submit(&self, order: &Order<'_>) -> Result<String, ProviderError> {
         *self.submitted.lock().expect("no panic") = Some(Instant::now());
-        Ok(key.to_owned())
+        Ok(order.key.to_owned())
     }
 
     async fn find(&self, _: &str) -> Result<Found, ProviderError> {
         Ok(Found::Nothing)
     }
 
-    async fn poll(&self, _: &str) -> Result<Poll, ProviderError> {
+    async fn poll(&self, _: &Task<'_>) -> Result<Poll, ProviderError> {
         Ok(Poll::Ready)
     }
 
-    async fn fetch(&self, _: &str) -> Result<ByteStream, ProviderError> {
+    async fn fetch(&self, _: &Task<'_>) -> Result<ByteStream, ProviderError> {
         *self.fetched.lock().expect("no panic") = Some(Instant::now());
         Ok(stream::iter([Ok(Bytes::from_static(b"\0\0\0\x10ftypisom\0\0\0\0"))]).boxed())
     }
 
-    async fn discard(&self, _: &str) -> Result<(), ProviderError> {
+    async fn discard(&self, _: &Task<'_>) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    async fn probe(&self) -> Result<(), ProviderError> {
         Ok(())
     }
 }

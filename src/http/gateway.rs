@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use crate::artifacts::ArtifactStore;
 use crate::catalog::Catalog;
-use crate::clock::{Clock, signed_millis};
+use crate::clock::Clock;
 use crate::config::WaitingConfig;
 use crate::domain::ServiceId;
 use crate::jobs::Jobs;
@@ -71,7 +71,7 @@ impl Gateway {
     /// Whether somebody can do the work of `service` at the moment.
     #[must_use]
     pub fn sells(&self, service: ServiceId) -> bool {
-        self.providers.sells(service, signed_millis(self.clock.unix_millis()))
+        self.providers.sells(service)
     }
 
     /// An error's response.

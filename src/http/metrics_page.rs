@@ -20,11 +20,11 @@ struct Metrics {
     handle: PrometheusHandle,
     store: Store,
     clock: Arc<dyn Clock>,
-    providers: Vec<&'static str>,
+    providers: Vec<String>,
 }
 
 /// The routes; `providers` are those that gauges are shown for even when they have no jobs.
-pub fn router(handle: PrometheusHandle, store: Store, clock: Arc<dyn Clock>, providers: Vec<&'static str>) -> Router {
+pub fn router(handle: PrometheusHandle, store: Store, clock: Arc<dyn Clock>, providers: Vec<String>) -> Router {
     let metrics = Arc::new(Metrics { handle, store, clock, providers });
     Router::new().route("/metrics", get(render)).with_state(metrics)
 }
@@ -48,8 +48,8 @@ impl Metrics {
     #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "a gauge needs no more precision")]
     fn set_gauges(&self, stats: &Stats) {
         for state in OPEN_STATES {
-            for provider in self.providers.iter().chain(&["none"]) {
-                gauge!("satforge_jobs_open", "state" => state, "provider" => *provider).set(0.0);
+            for provider in self.providers.iter().map(String::as_str).chain(["none"]) {
+                gauge!("satforge_jobs_open", "state" => state, "provider" => provider.to_owned()).set(0.0);
             }
         }
         for (state, provider, jobs) in &stats.open {

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use crate::domain::job::{Delivery, Failed, IllegalTransition, Job};
 use crate::domain::{Failure, JobState};
-use crate::providers::{Provider, ProviderError};
+use crate::providers::{ProviderError, Route, Task};
 use crate::shutdown::Shutdown;
 use crate::store::{Claimed, Outcome, StoreError};
 
@@ -115,11 +115,11 @@ impl Execution {
         let left = self.job.state.clone();
         let ended = self.fail(Failure::DeadlineExceeded).await;
         match left {
-            JobState::Running(upstream) | JobState::Storing(upstream) => match self.provider(&upstream.provider) {
-                Some(provider) => self.discard_after(ended, &provider, &upstream.id).await,
+            JobState::Running(upstream) | JobState::Storing(upstream) => match self.route(&upstream.provider) {
+                Some(route) => self.cancel_after(ended, &route, &upstream.id).await,
                 None => ended,
             },
-            JobState::Dispatching { seq, provider } => self.discard_found(ended, seq, &provider).await,
+            JobState::Dispatching { seq, provider } => self.cancel_found(ended, seq, &provider).await,
             JobState::Queued | JobState::Succeeded(_) | JobState::Failed(_) => ended,
         }
     }
@@ -192,39 +192,46 @@ impl Execution {
     /// Tells the provider that nobody needs this any more, once the attempt has `ended` with all written down: whoever
     /// waits must not wait for this too, and whoever has lost the lease must not take the generation from whoever has
     /// it now. It costs nothing but storage if it fails.
-    async fn discard_after(
-        &self,
-        ended: Result<(), Stop>,
-        provider: &Arc<dyn Provider>,
-        upstream_id: &str,
-    ) -> Result<(), Stop> {
+    async fn discard_after(&self, ended: Result<(), Stop>, route: &Route, upstream_id: &str) -> Result<(), Stop> {
         if matches!(ended, Err(Stop::Done)) {
-            self.discard(provider, upstream_id).await;
+            let discarded = self.call(route, "discard", route.provider().discard(&Task { id: upstream_id })).await;
+            if let Err(error) = discarded {
+                tracing::debug!(job.id = %self.job.id, %error, "discarding upstream failed");
+            }
         }
         ended
     }
 
-    async fn discard(&self, provider: &Arc<dyn Provider>, upstream_id: &str) {
-        if let Err(error) = self.call(provider, "discard", provider.discard(upstream_id)).await {
-            tracing::debug!(job.id = %self.job.id, %error, "discarding upstream failed");
+    /// Like [`Execution::discard_after`], for a generation that may be under way.
+    async fn cancel_after(&self, ended: Result<(), Stop>, route: &Route, upstream_id: &str) -> Result<(), Stop> {
+        if matches!(ended, Err(Stop::Done)) {
+            self.cancel(route, upstream_id).await;
+        }
+        ended
+    }
+
+    async fn cancel(&self, route: &Route, upstream_id: &str) {
+        if let Err(error) = self.call(route, "cancel", route.provider().cancel(&Task { id: upstream_id })).await {
+            tracing::warn!(job.id = %self.job.id, %error, "cancelling upstream failed; it may cost all the same");
         }
     }
 
     /// Every call to a provider has a timeout and is measured.
     async fn call<T>(
         &self,
-        provider: &Arc<dyn Provider>,
+        route: &Route,
         operation: &'static str,
         call: impl Future<Output = Result<T, ProviderError>>,
     ) -> Result<T, ProviderError> {
         let began = tokio::time::Instant::now();
         let answer = tokio::time::timeout(self.engine.config.provider_timeout, call).await;
-        metrics::histogram!("satforge_provider_seconds", "provider" => provider.name(), "operation" => operation)
+        let name = route.name().to_owned();
+        metrics::histogram!("satforge_provider_seconds", "provider" => name, "operation" => operation)
             .record(began.elapsed().as_secs_f64());
         answer.unwrap_or_else(|_| Err(ProviderError::Ambiguous("no answer within the timeout".into())))
     }
 
-    fn provider(&self, name: &str) -> Option<Arc<dyn Provider>> {
+    fn route(&self, name: &str) -> Option<Arc<Route>> {
         self.engine.providers.by_name(self.job.binding.service, name).cloned()
     }
 

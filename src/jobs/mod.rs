@@ -122,6 +122,11 @@ impl Jobs {
         retention::sweep_after_crash(&self.engine).await;
         shutdown.spawn(worker::run(self.engine.clone(), shutdown.clone()));
         shutdown.spawn(worker::renew_leases(self.engine.clone(), shutdown.clone()));
+        for route in self.engine.providers.all() {
+            let (timeout, route) = (self.engine.config.provider_timeout, route.clone());
+            let shutdown = shutdown.clone();
+            shutdown.clone().spawn(async move { route.watch(timeout, shutdown.soft()).await });
+        }
         shutdown.spawn(retention::run(self.engine.clone(), shutdown.clone()));
         Ok(())
     }

@@ -11,13 +11,17 @@ use metrics::Histogram;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::circuit::{Circuit, Open, Pauses};
 use crate::config::LightningConfig;
 use crate::domain::{Invoice, PaymentHash};
 
-use super::circuit::{Circuit, Open};
 use super::{BackendError, Capabilities, FaultKind, InvoiceRequest, InvoiceState, LightningBackend, Network};
 use desk::{Desk, Turn};
 
+/// Failures in a row after which a node is left alone.
+const THRESHOLD: u32 = 3;
+/// A node that is started again needs seconds.
+const PAUSES: Pauses = Pauses { first: Duration::from_secs(1), longest: Duration::from_secs(15) };
 /// How long the outcome of a health check is repeated instead of asking again.
 const HEALTH_CACHE: Duration = Duration::from_secs(1);
 /// The time of a health check that somebody waits for; a probe must not hang on what it probes.
@@ -83,7 +87,7 @@ impl Guarded {
             backend,
             creation: Desk::new(config.concurrency, config.invoice_timeout),
             lookups: Desk::new(lookups, config.invoice_timeout),
-            circuit: Circuit::new(),
+            circuit: Circuit::new(THRESHOLD, PAUSES),
             health: Mutex::default(),
             seconds: OnceLock::new(),
         }

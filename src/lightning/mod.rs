@@ -23,7 +23,6 @@ pub mod settlement;
 
 mod backend;
 mod checked;
-mod circuit;
 mod decode;
 mod fault;
 mod guarded;
@@ -37,12 +36,12 @@ mod rest;
 #[cfg(test)]
 mod tests;
 
+pub use crate::circuit::Open;
 pub use crate::domain::Network;
 pub use backend::{
     Capabilities, ExpiryRule, FeeLimit, InvoiceRequest, InvoiceState, LightningBackend, OutgoingState, Payment,
     PaymentOrder, Receipt,
 };
-pub use circuit::Open;
 pub use decode::{DecodedInvoice, UndecodableInvoice, decode_invoice};
 pub use fault::{BackendError, FaultKind};
 pub use guarded::{Guarded, NodeError};

@@ -21,6 +21,7 @@
 //! | `satforge_provider_seconds` | histogram | `provider`, `operation` |
 //! | `satforge_refunds_due`, `satforge_refunds_due_sats` | gauge | |
 //! | `satforge_callbacks_total` | counter | `outcome` |
+//! | `satforge_route_circuit_open` | gauge | `route`, `service` |
 //! | `satforge_http_seconds` | histogram | `route`, `status` |
 //!
 //! Architecture invariant: no secret, preimage, macaroon, prompt, image, public job id or result's name stands in a log
@@ -117,5 +118,6 @@ fn describe() {
     describe_gauge!("satforge_refunds_due", "Refunds that are due.");
     describe_gauge!("satforge_refunds_due_sats", "Sats that are owed back.");
     describe_counter!("satforge_callbacks_total", "Tries to tell a caller of a job's end.");
+    describe_gauge!("satforge_route_circuit_open", "1 while nothing is sold for a provider.");
     describe_histogram!("satforge_http_seconds", Unit::Seconds, "Time until a response begins.");
 }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use satforge::artifacts::ByteStream;
 use satforge::domain::JobSpec;
-use satforge::providers::{Found, Poll, Provider, ProviderError};
+use satforge::providers::{Found, Order, Poll, Provider, ProviderError, Task};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -137,11 +137,13 @@ impl<T> Reply<T> {
 
 #[async_trait]
 impl Provider for Fake {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         self.name
     }
 
-    async fn submit(&self, key: &str, _spec: &JobSpec) -> Result<String, ProviderError> {
+    async fn submit(&self, order: &Order<'_>) -> Result<String, ProviderError> {
+        let key = order.key;
+
         self.called("submit", key);
         let reply = self.script.lock().unwrap().submit.pop_front();
         reply.unwrap_or_else(|| Reply::Say(Ok(format!("up-{key}")))).play().await
@@ -153,7 +155,8 @@ impl Provider for Fake {
         reply.unwrap_or(Reply::Say(Ok(Found::Nothing))).play().await
     }
 
-    async fn poll(&self, upstream_id: &str) -> Result<Poll, ProviderError> {
+    async fn poll(&self, task: &Task<'_>) -> Result<Poll, ProviderError> {
+        let upstream_id = task.id;
         self.called("poll", upstream_id);
         let reply = self.script.lock().unwrap().poll.pop_front();
         let ready = self.ready.load(Ordering::SeqCst)
@@ -162,16 +165,22 @@ impl Provider for Fake {
         reply.unwrap_or(Reply::Say(Ok(usual))).play().await
     }
 
-    async fn fetch(&self, upstream_id: &str) -> Result<ByteStream, ProviderError> {
+    async fn fetch(&self, task: &Task<'_>) -> Result<ByteStream, ProviderError> {
+        let upstream_id = task.id;
         self.called("fetch", upstream_id);
         let reply = self.script.lock().unwrap().fetch.pop_front();
         reply.unwrap_or_else(|| Reply::Say(Ok(film()))).play().await
     }
 
-    async fn discard(&self, upstream_id: &str) -> Result<(), ProviderError> {
+    async fn discard(&self, task: &Task<'_>) -> Result<(), ProviderError> {
+        let upstream_id = task.id;
         self.called("discard", upstream_id);
         let reply = self.script.lock().unwrap().discard.pop_front();
         reply.unwrap_or(Reply::Say(Ok(()))).play().await
+    }
+
+    async fn probe(&self) -> Result<(), ProviderError> {
+        Ok(())
     }
 }
 

@@ -11,5 +11,6 @@ mod fake;
 mod latency;
 mod leases;
 mod results;
+mod routes;
 mod stop;
 mod world;

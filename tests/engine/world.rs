@@ -8,7 +8,7 @@ use satforge::app::{App, Backends};
 use satforge::clock::{Clock, ManualClock, SystemClock};
 use satforge::config::{Config, DevOptions, Environment};
 use satforge::domain::ServiceId;
-use satforge::providers::{Provider, Providers};
+use satforge::providers::{Provider, Providers, Route};
 
 use crate::fake::Fake;
 use crate::kit::buyer::{Answer, Buyer, Purchase, VIDEO, video};
@@ -70,10 +70,26 @@ impl World {
         clock: Arc<dyn Clock>,
         adapt: impl FnOnce(&mut Config),
     ) -> Self {
+        Self::over(providers(fake), folder, clock, adapt).await
+    }
+
+    /// With these for videos, tried in this order.
+    pub async fn routed(fakes: &[&Arc<Fake>]) -> Self {
+        let route = |fake: &&Arc<Fake>| Route::plain(ServiceId::Video, (*fake).clone());
+        let routes = Providers::of(fakes.iter().map(route).collect());
+        Self::over(routes, Arc::new(tempfile::tempdir().unwrap()), Arc::new(SystemClock), |_| {}).await
+    }
+
+    async fn over(
+        routes: Providers,
+        folder: Arc<tempfile::TempDir>,
+        clock: Arc<dyn Clock>,
+        adapt: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = config(folder.path());
         adapt(&mut config);
         let mut backends = Backends::choose(&config, &clock).unwrap();
-        backends.providers = providers(fake);
+        backends.providers = routes;
         let app = App::start_with(config, clock, backends).await.unwrap();
         Self { app, buyer: Buyer::new(), folder }
     }

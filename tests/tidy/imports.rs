@@ -4,17 +4,18 @@ use crate::source::{Source, code, mentions, words_after};
 
 /// Each module and what it may import besides itself and `domain`. `app` may import everything. Parts take their own
 /// section of the configuration, so those that are configured may import `config`, which itself knows nobody.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("clock", &[]),
     ("shutdown", &[]),
+    ("circuit", &[]),
     ("config", &["clock"]),
     ("telemetry", &["config"]),
     ("egress", &["clock"]),
     ("store", &["clock"]),
     ("artifacts", &["clock"]),
-    ("lightning", &["egress", "clock", "config"]),
-    ("providers", &["egress", "artifacts", "clock"]),
+    ("lightning", &["circuit", "egress", "clock", "config"]),
+    ("providers", &["circuit", "egress", "artifacts", "clock"]),
     ("catalog", &["egress", "clock", "config"]),
     ("paywall", &["catalog", "lightning", "clock", "config"]),
     ("books", &["store", "lightning", "clock"]),

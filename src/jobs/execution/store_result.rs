@@ -7,14 +7,14 @@ use futures_util::{StreamExt as _, stream};
 use crate::artifacts::{ArtifactError, ArtifactName, ByteStream};
 use crate::domain::job::{Delivery, Upstream};
 use crate::domain::{Failure, JobState};
-use crate::providers::ProviderError;
+use crate::providers::{ProviderError, Task};
 
 use super::{Execution, Stop};
 
 impl Execution {
     /// `storing`: fetches until the file is on disk, then ends the job.
     pub(super) async fn store_result(&mut self, upstream: &Upstream) -> Result<(), Stop> {
-        let Some(provider) = self.provider(&upstream.provider) else {
+        let Some(route) = self.route(&upstream.provider) else {
             return self.fail(Failure::OperatorFault).await;
         };
         let service = self.job.binding.service;
@@ -22,17 +22,17 @@ impl Execution {
         let mut errors = 0;
         loop {
             let name = ArtifactName::new(service, rand::random());
-            let fetched = self.call(&provider, "fetch", provider.fetch(&upstream.id)).await;
+            let fetched = self.call(&route, "fetch", route.provider().fetch(&Task { id: &upstream.id })).await;
             let problem = match fetched {
                 Ok(source) => match self.copy(&name, source, limit).await? {
                     Ok(_) => {
                         let ended = self.deliver(&name).await;
-                        return self.discard_after(ended, &provider, &upstream.id).await;
+                        return self.discard_after(ended, &route, &upstream.id).await;
                     }
                     Err(error @ (ArtifactError::TooLarge(_) | ArtifactError::WrongKind)) => {
                         tracing::error!(job.id = %self.job.id, %error, "the provider's result is unusable");
                         let ended = self.fail(Failure::ResultUnusable).await;
-                        return self.discard_after(ended, &provider, &upstream.id).await;
+                        return self.discard_after(ended, &route, &upstream.id).await;
                     }
                     Err(error) => error.to_string(),
                 },

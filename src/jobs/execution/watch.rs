@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::domain::JobState;
 use crate::domain::job::Upstream;
-use crate::providers::{Poll, ProviderError};
+use crate::providers::{Poll, ProviderError, Task};
 
 use super::super::backoff;
 use super::{Execution, Stop};
@@ -12,12 +12,13 @@ use super::{Execution, Stop};
 impl Execution {
     /// `running`: polls until there is news that changes the state.
     pub(super) async fn watch(&mut self, upstream: &Upstream) -> Result<(), Stop> {
-        let Some(provider) = self.provider(&upstream.provider) else {
+        let Some(route) = self.route(&upstream.provider) else {
             return self.retry_later(JobState::Queued, None).await;
         };
         let mut errors = 0;
         loop {
-            match self.call(&provider, "poll", provider.poll(&upstream.id)).await {
+            let task = Task { id: &upstream.id };
+            match self.call(&route, "poll", route.provider().poll(&task)).await {
                 Ok(Poll::Pending { progress }) => {
                     errors = 0;
                     self.publish(progress);
@@ -25,7 +26,7 @@ impl Execution {
                 Ok(Poll::Ready) => return self.save(self.job.state.clone().store()?).await,
                 Ok(Poll::Failed(ending)) => {
                     let ended = self.end(ending).await;
-                    return self.discard_after(ended, &provider, &upstream.id).await;
+                    return self.discard_after(ended, &route, &upstream.id).await;
                 }
                 Err(ProviderError::Refused(ending)) => return self.end(ending).await,
                 // It has forgotten the generation, and with it any hope of a result from this one.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
+use crate::circuit::Circuit;
 use crate::lightning::NodeError;
-use crate::lightning::circuit::Circuit;
 
 /// Requests that may wait for their turn, for each that is under way.
 const QUEUE_PER_TURN: usize = 8;

@@ -21,7 +21,7 @@ use crate::artifacts::ByteStream;
 use crate::clock::Clock;
 use crate::domain::JobSpec;
 
-use super::{Ending, Found, Poll, Provider, ProviderError};
+use super::{Ending, Found, Order, Poll, Provider, ProviderError, Task};
 use ledger::{Generation, Ledger};
 use media::Clip;
 use trigger::Triggers;
@@ -84,11 +84,13 @@ impl SandboxProvider {
 
 #[async_trait]
 impl Provider for SandboxProvider {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         NAME
     }
 
-    async fn submit(&self, key: &str, spec: &JobSpec) -> Result<String, ProviderError> {
+    async fn submit(&self, order: &Order<'_>) -> Result<String, ProviderError> {
+        let Order { key, spec, .. } = *order;
+
         let not_started =
             |error: std::io::Error| ProviderError::NotStarted { message: error.to_string(), retry_after: None };
         let triggers = Triggers::of(spec);
@@ -102,7 +104,8 @@ impl Provider for SandboxProvider {
         Ok(found.map_or(Found::Nothing, |generation| Found::Started(generation.id)))
     }
 
-    async fn poll(&self, upstream_id: &str) -> Result<Poll, ProviderError> {
+    async fn poll(&self, task: &Task<'_>) -> Result<Poll, ProviderError> {
+        let upstream_id = task.id;
         let generation = self.generation(upstream_id).await?;
         let wanted = generation.triggers.generation_time(self.generation_time);
         let elapsed = self.elapsed(&generation);
@@ -121,15 +124,21 @@ impl Provider for SandboxProvider {
         })
     }
 
-    async fn fetch(&self, upstream_id: &str) -> Result<ByteStream, ProviderError> {
+    async fn fetch(&self, task: &Task<'_>) -> Result<ByteStream, ProviderError> {
+        let upstream_id = task.id;
         let generation = self.generation(upstream_id).await?;
         let file = Bytes::from(self.render(&generation).await?);
         let chunks = (0..file.len()).step_by(CHUNK).map(move |from| Ok(file.slice(from..file.len().min(from + CHUNK))));
         Ok(stream::iter(chunks).boxed())
     }
 
-    async fn discard(&self, upstream_id: &str) -> Result<(), ProviderError> {
+    async fn discard(&self, task: &Task<'_>) -> Result<(), ProviderError> {
+        let upstream_id = task.id;
         self.ledger.forget(upstream_id).await.map_err(transient)
+    }
+
+    async fn probe(&self) -> Result<(), ProviderError> {
+        Ok(())
     }
 }
 

@@ -33,6 +33,14 @@ fn model(trailer: &str) -> JobSpec {
     JobSpec::Model3d(ModelSpec { media_type: ImageType::Png, image: image.into() })
 }
 
+fn task(id: &str) -> Task<'_> {
+    Task { id }
+}
+
+async fn submit(provider: &dyn Provider, key: &str, spec: &JobSpec) -> Result<String, ProviderError> {
+    provider.submit(&Order { key, spec }).await
+}
+
 fn progress(poll: Result<Poll, ProviderError>) -> f32 {
     match poll {
         Ok(Poll::Pending { progress }) => progress.unwrap_or(0.0),
@@ -50,38 +58,38 @@ async fn whole(stream: ByteStream) -> Vec<u8> {
 async fn delivers(subject: &Subject<'_>, key: &str, spec: &JobSpec, is_right: fn(&[u8]) -> bool) {
     let Subject { provider, pass, takes } = *subject;
     assert_eq!(provider.find(key).await, Ok(Found::Nothing), "nothing was sent yet");
-    let id = provider.submit(key, spec).await.unwrap();
+    let id = submit(provider, key, spec).await.unwrap();
     assert_eq!(provider.find(key).await, Ok(Found::Started(id.clone())));
-    assert_eq!(provider.submit(key, spec).await, Ok(id.clone()), "the same key is the same generation");
-    let mut before = progress(provider.poll(&id).await);
+    assert_eq!(submit(provider, key, spec).await, Ok(id.clone()), "the same key is the same generation");
+    let mut before = progress(provider.poll(&task(&id)).await);
     for _ in 0..3 {
         pass(takes / 4);
-        let now = progress(provider.poll(&id).await);
+        let now = progress(provider.poll(&task(&id)).await);
         assert!(now >= before && now < 1.0, "progress goes from {before} to {now}");
         before = now;
     }
     pass(takes / 4);
-    assert_eq!(provider.poll(&id).await, Ok(Poll::Ready));
-    assert_eq!(provider.poll(&id).await, Ok(Poll::Ready), "looking changes nothing");
-    let file = whole(provider.fetch(&id).await.unwrap()).await;
+    assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready));
+    assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready), "looking changes nothing");
+    let file = whole(provider.fetch(&task(&id)).await.unwrap()).await;
     assert!(is_right(&file), "a file of another kind: {:?}", &file[..file.len().min(12)]);
     forgets(provider, key, &id).await;
 }
 
 /// The contract: what was discarded is not known any more, and discarding it again is no error.
 async fn forgets(provider: &dyn Provider, key: &str, id: &str) {
-    assert_eq!(provider.discard(id).await, Ok(()));
-    assert_eq!(provider.discard(id).await, Ok(()));
-    assert_eq!(provider.poll(id).await, Err(ProviderError::Unknown));
-    assert_eq!(provider.fetch(id).await.err(), Some(ProviderError::Unknown));
+    assert_eq!(provider.discard(&task(id)).await, Ok(()));
+    assert_eq!(provider.discard(&task(id)).await, Ok(()));
+    assert_eq!(provider.poll(&task(id)).await, Err(ProviderError::Unknown));
+    assert_eq!(provider.fetch(&task(id)).await.err(), Some(ProviderError::Unknown));
     assert_eq!(provider.find(key).await, Ok(Found::Nothing));
 }
 
 /// The contract: ids and keys that never were are told apart from failures.
 async fn knows_nothing_of_strangers(provider: &dyn Provider) {
     for stranger in ["no-such-id.1", "", "../../etc/passwd", "..", "a/b", "a\0b", "\u{e9}"] {
-        assert_eq!(provider.poll(stranger).await, Err(ProviderError::Unknown), "{stranger:?}");
-        assert_eq!(provider.fetch(stranger).await.err(), Some(ProviderError::Unknown), "{stranger:?}");
+        assert_eq!(provider.poll(&task(stranger)).await, Err(ProviderError::Unknown), "{stranger:?}");
+        assert_eq!(provider.fetch(&task(stranger)).await.err(), Some(ProviderError::Unknown), "{stranger:?}");
         assert_eq!(provider.find(stranger).await, Ok(Found::Nothing), "{stranger:?}");
     }
 }
@@ -123,18 +131,18 @@ async fn strangers_are_unknown() {
 #[tokio::test]
 async fn a_generation_outlives_the_process() {
     let (provider, clock, folder) = sandbox();
-    let id = provider.submit("job.1", &model("")).await.unwrap();
+    let id = submit(&provider, "job.1", &model("")).await.unwrap();
     clock.advance(GENERATION / 2);
-    let before = progress(provider.poll(&id).await);
+    let before = progress(provider.poll(&task(&id)).await);
     drop(provider);
 
     let again = SandboxProvider::new(folder.path(), clock.clone(), GENERATION).unwrap();
     assert_eq!(again.find("job.1").await, Ok(Found::Started(id.clone())));
-    assert!((progress(again.poll(&id).await) - before).abs() < f32::EPSILON);
-    assert_eq!(again.submit("job.1", &model("")).await, Ok(id.clone()));
+    assert!((progress(again.poll(&task(&id)).await) - before).abs() < f32::EPSILON);
+    assert_eq!(submit(&again, "job.1", &model("")).await, Ok(id.clone()));
     assert_eq!(again.creates(), 0, "the create of the earlier process is the only one");
     clock.advance(GENERATION / 2);
-    assert!(whole(again.fetch(&id).await.unwrap()).await.starts_with(b"glTF"));
+    assert!(whole(again.fetch(&task(&id)).await.unwrap()).await.starts_with(b"glTF"));
 }
 
 #[tokio::test]
@@ -142,8 +150,8 @@ async fn the_same_request_gives_the_same_file() {
     let (provider, _clock, _folder) = sandbox();
     let mut files = Vec::new();
     for key in ["one.1", "other.1"] {
-        let id = provider.submit(key, &model("")).await.unwrap();
-        files.push(whole(provider.fetch(&id).await.unwrap()).await);
+        let id = submit(&provider, key, &model("")).await.unwrap();
+        files.push(whole(provider.fetch(&task(&id)).await.unwrap()).await);
     }
     assert_eq!(files[0], files[1]);
 }
@@ -154,10 +162,10 @@ async fn words_of_trouble_end_a_generation_for_good() {
     let cases = [("sandbox:fail", Ending::Failed), ("sandbox:reject", Ending::Rejected)];
     for (number, (word, ending)) in cases.into_iter().enumerate() {
         for (kind, spec) in [video(&format!("a lighthouse {word}")), model(word)].iter().enumerate() {
-            let id = provider.submit(&format!("job-{number}-{kind}.1"), spec).await.unwrap();
-            progress(provider.poll(&id).await);
+            let id = submit(&provider, &format!("job-{number}-{kind}.1"), spec).await.unwrap();
+            progress(provider.poll(&task(&id)).await);
             clock.advance(GENERATION);
-            assert_eq!(provider.poll(&id).await, Ok(Poll::Failed(ending)), "{word}");
+            assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Failed(ending)), "{word}");
         }
     }
 }
@@ -167,9 +175,9 @@ async fn a_flaky_generation_works_the_third_time() {
     let (provider, clock, _folder) = sandbox();
     let mut polls = Vec::new();
     for create in 1..=3 {
-        let id = provider.submit(&format!("job.{create}"), &model("sandbox:flaky")).await.unwrap();
+        let id = submit(&provider, &format!("job.{create}"), &model("sandbox:flaky")).await.unwrap();
         clock.advance(GENERATION);
-        polls.push(provider.poll(&id).await.unwrap());
+        polls.push(provider.poll(&task(&id)).await.unwrap());
     }
     let failed = Poll::Failed(Ending::Transient);
     assert_eq!(polls, [failed.clone(), failed, Poll::Ready]);
@@ -179,11 +187,11 @@ async fn a_flaky_generation_works_the_third_time() {
 async fn a_slow_generation_takes_the_time_that_it_was_told() {
     let (provider, clock, _folder) = sandbox();
     for (word, takes) in [("sandbox:slow=60", 60), ("sandbox:slow=1", 1)] {
-        let id = provider.submit(&format!("job-{takes}.1"), &video(word)).await.unwrap();
+        let id = submit(&provider, &format!("job-{takes}.1"), &video(word)).await.unwrap();
         clock.advance(Duration::from_millis(takes * 1_000 - 1));
-        assert!(progress(provider.poll(&id).await) > 0.9);
+        assert!(progress(provider.poll(&task(&id)).await) > 0.9);
         clock.advance(Duration::from_millis(1));
-        assert_eq!(provider.poll(&id).await, Ok(Poll::Ready), "{word}");
+        assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready), "{word}");
     }
 }
 
@@ -191,15 +199,15 @@ async fn a_slow_generation_takes_the_time_that_it_was_told() {
 async fn no_time_at_all_is_ready_at_once() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::new(0)));
     let provider = SandboxProvider::new(folder.path(), clock, Duration::ZERO).unwrap();
-    let id = provider.submit("job.1", &model("")).await.unwrap();
-    assert_eq!(provider.poll(&id).await, Ok(Poll::Ready));
+    let id = submit(&provider, "job.1", &model("")).await.unwrap();
+    assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready));
 }
 
 #[tokio::test]
 async fn a_key_that_is_no_file_name_starts_nothing() {
     let (provider, _clock, folder) = sandbox();
     for key in ["../escaped", "a/b", "", "a..b"] {
-        let refused = provider.submit(key, &model("")).await;
+        let refused = submit(&provider, key, &model("")).await;
         assert!(matches!(refused, Err(ProviderError::NotStarted { .. })), "{key:?}: {refused:?}");
     }
     assert!(names(&folder).is_empty());

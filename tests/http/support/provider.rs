@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use satforge::artifacts::ByteStream;
 use satforge::domain::{JobSpec, ServiceId};
-use satforge::providers::{Ending, Found, Poll, Provider, ProviderError};
+use satforge::providers::{Ending, Found, Order, Poll, Provider, ProviderError, Task};
 use tokio::sync::watch;
 
 /// What becomes of one `submit`.
@@ -142,7 +142,9 @@ impl Provider for FakeProvider {
         "fake"
     }
 
-    async fn submit(&self, key: &str, spec: &JobSpec) -> Result<String, ProviderError> {
+    async fn submit(&self, order: &Order<'_>) -> Result<String, ProviderError> {
+        let Order { key, spec, .. } = *order;
+
         let step = {
             let mut inner = self.inner.lock().unwrap();
             inner.submits += 1;
@@ -173,7 +175,8 @@ impl Provider for FakeProvider {
         Ok(if inner.generations.contains_key(key) { Found::Started(key.to_owned()) } else { Found::Nothing })
     }
 
-    async fn poll(&self, upstream_id: &str) -> Result<Poll, ProviderError> {
+    async fn poll(&self, task: &Task<'_>) -> Result<Poll, ProviderError> {
+        let upstream_id = task.id;
         let (_, generation) = self.generation(upstream_id)?;
         Ok(match (*self.held.borrow(), generation) {
             (Some(progress), _) => Poll::Pending { progress: Some(progress) },
@@ -182,7 +185,8 @@ impl Provider for FakeProvider {
         })
     }
 
-    async fn fetch(&self, upstream_id: &str) -> Result<ByteStream, ProviderError> {
+    async fn fetch(&self, task: &Task<'_>) -> Result<ByteStream, ProviderError> {
+        let upstream_id = task.id;
         let (service, generation) = self.generation(upstream_id)?;
         let mut inner = self.inner.lock().unwrap();
         let file = if generation == Generation::Junk { Bytes::from(vec![b'x'; 1_000]) } else { Self::file(service) };
@@ -196,8 +200,13 @@ impl Provider for FakeProvider {
         Ok(stream::iter(chunks).boxed())
     }
 
-    async fn discard(&self, upstream_id: &str) -> Result<(), ProviderError> {
+    async fn discard(&self, task: &Task<'_>) -> Result<(), ProviderError> {
+        let upstream_id = task.id;
         self.inner.lock().unwrap().generations.remove(upstream_id);
+        Ok(())
+    }
+
+    async fn probe(&self) -> Result<(), ProviderError> {
         Ok(())
     }
 }

@@ -1,0 +1,93 @@
+//! Which of several routes a job goes, and when none is sold.
+
+use satforge::providers::{Found, ProviderError};
+
+use crate::fake::Reply::Say;
+use crate::fake::{Fake, Reply, Script};
+use crate::kit::buyer::{VIDEO, video};
+use crate::kit::until;
+use crate::world::World;
+
+fn failing<const N: usize>(error: &ProviderError) -> Script {
+    let submit = [(); N].map(|()| Say(Err(error.clone()))).into();
+    Script { submit, ..Script::default() }
+}
+
+fn not_started() -> ProviderError {
+    ProviderError::NotStarted { message: "connection refused".into(), retry_after: None }
+}
+
+fn fault() -> ProviderError {
+    ProviderError::OperatorFault("402".into())
+}
+
+async fn sells(world: &World) -> bool {
+    let url = format!("{}{VIDEO}", world.url());
+    let asked = crate::kit::client::builder()
+        .build()
+        .unwrap()
+        .post(url)
+        .header("content-type", "application/json")
+        .body(video("a boat"));
+    asked.send().await.unwrap().status() == 402
+}
+
+#[tokio::test]
+async fn what_surely_did_not_start_goes_the_next_way_at_once() {
+    for error in [not_started(), fault()] {
+        let (first, second) = (Fake::named("first", failing::<1>(&error)), Fake::named("second", Script::default()));
+        let world = World::routed(&[&first, &second]).await;
+        world.expect_film().await;
+        assert_eq!((first.count("submit"), second.count("submit")), (1, 1), "{error}");
+        assert_eq!(first.count("find"), 0, "{error}");
+        assert_eq!(world.rows().await.job().await.dispatches, 1, "one create may have cost something");
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_started_stays_where_it_is() {
+    let submit = [Say(Err(ProviderError::Ambiguous("cut".into())))].into();
+    let find = [Say(Ok(Found::Started("up-found".into())))].into();
+    let first = Fake::named("first", Script { submit, find, ..Script::default() });
+    let second = Fake::named("second", Script::default());
+    World::routed(&[&first, &second]).await.expect_film().await;
+    assert_eq!((first.count("submit"), second.count("submit")), (1, 0));
+}
+
+#[tokio::test]
+async fn what_nobody_can_tell_is_sent_once_more_and_then_owed_back() {
+    let unknowable = || Say(Ok(Found::Unknowable));
+    let cut = || Reply::Say(Err(ProviderError::Ambiguous("cut".into())));
+    let fake = Fake::new(Script {
+        submit: [cut(), cut(), cut()].into(),
+        find: [unknowable(), unknowable()].into(),
+        ..Script::default()
+    });
+    World::new(&fake).await.expect_owed("GENERATION_FAILED").await;
+    assert_eq!(fake.creates(), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_route_that_fails_again_and_again_is_rested_and_the_next_one_sells() {
+    let (first, second) =
+        (Fake::named("first", failing::<9>(&not_started())), Fake::named("second", Script::default()));
+    let world = World::routed(&[&first, &second]).await;
+    for _ in 0..5 {
+        world.buy().await.result_path();
+    }
+    assert_eq!((first.count("submit"), second.count("submit")), (3, 5));
+    assert!(sells(&world).await);
+}
+
+#[tokio::test]
+async fn without_an_open_route_nothing_is_sold_and_what_is_paid_waits() {
+    let first = Fake::named("first", failing::<3>(&not_started()));
+    let world = World::routed(&[&first]).await;
+    let paid_before = world.pay("a quiet lake").await;
+    // Three creates that come to nothing, then the probe finds it well, and the same job goes through.
+    let order = world.order().await;
+    until("the route is closed", async || (!sells(&world).await).then_some(())).await;
+    world.outcome(&order).await.result_path();
+    world.outcome(&paid_before).await.result_path();
+    assert!(sells(&world).await);
+}
