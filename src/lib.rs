@@ -26,7 +26,8 @@
 //! 1. [`domain`]: the vocabulary. No I/O; begin with [`domain::job`] and [`domain::payment`].
 //! 2. [`config`]: what was typed, what it means, and what is refused. The key ring.
 //! 3. [`clock`]: what time it is. [`shutdown`]: stopping in two stages. [`circuit`]: leaving alone what does not answer.
-//! 4. [`egress`]: requests to other people's servers, with limits, pins and a guard against private addresses.
+//! 4. [`egress`]: requests to other people's servers, with limits, pins and a guard against private addresses; files
+//!    from them, over redirects and broken connections.
 //! 5. [`catalog`]: what is sold. Bytes in; a job's specification and its price, or every problem at once, out.
 //! 6. [`lightning`]: who makes invoices and pays money back. One trait, an adapter a folder; [`lightning::Guarded`] limits
 //!    and rests a node, [`lightning::Invoices`] checks what it makes and keeps some ready, [`lightning::pay()`] looks

@@ -5,13 +5,15 @@
 //! [`Client::to_stranger`] is for a URL that somebody else has
 //! chosen: `https` only, and never to a private address, whatever its name resolves to.
 //!
-//! [`Connector`] opens a [`WebSocket`] to a server of the first kind.
+//! [`Connector`] opens a [`WebSocket`] to a server of the first kind. A [`Downloader`] fetches files from a list of
+//! hosts, over redirects and interruptions.
 //!
 //! Architecture invariant: no request is without a time limit, no answer without a limit of its size, no redirect is
-//! followed (a credential would go along), and no proxy of the environment is used. Errors never show a URL, because
-//! its path or query may hold a secret.
+//! followed by a [`Client`] (a credential would go along), and no proxy of the environment is used. Errors never show a
+//! URL, because its path or query may hold a secret.
 
 mod address;
+mod download;
 mod error;
 mod post;
 mod tls;
@@ -24,10 +26,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Method, RequestBuilder, StatusCode, Url};
+use reqwest::{ClientBuilder, Method, RequestBuilder, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 pub use address::is_public;
+pub use download::{Download, DownloadError, Downloader, HostError, HostPattern, Limits, Places};
 pub use error::EgressError;
 pub use post::{host_of, judge_strangers_url};
 pub use tls::{Trust, TrustError, client_config};
@@ -90,23 +93,28 @@ impl Client {
     }
 
     /// A request; refused here if it would go where this client must not.
+    ///
+    /// [`RequestBuilder::timeout`] gives it another time than the client's. With less than a few seconds, a connection
+    /// that does not come about may be reported as [`EgressError::Interrupted`].
     pub fn request(&self, method: Method, url: Url) -> Result<RequestBuilder, EgressError> {
-        match self.reach {
-            Reach::Own => {}
-            Reach::Near => require_near(&url)?,
-            Reach::Public => require_public(&url)?,
-        }
+        self.reach.require(&url)?;
         Ok(self.inner.request(method, url))
     }
 
-    /// Sends a request and reads the whole answer, whatever its status.
+    /// Sends a request and reads the whole answer, whatever its status. It is sent once: after an error,
+    /// [`EgressError::is_unsent`] tells whether the server can have received it.
     pub async fn send(&self, request: RequestBuilder) -> Result<Answer, EgressError> {
-        read(request, |_| false).await
+        read(request, ANSWER_LIMIT, |_| false).await
+    }
+
+    /// As [`Self::send`], with a `limit` of the answer's size in bytes: some answers carry a file.
+    pub async fn send_up_to(&self, limit: usize, request: RequestBuilder) -> Result<Answer, EgressError> {
+        read(request, limit, |_| false).await
     }
 
     /// Sends a request and reads the first line of the answer: of a stream that tells first how things stand.
     pub async fn send_for_line(&self, request: RequestBuilder) -> Result<Answer, EgressError> {
-        let mut answer = read(request, |body| body.contains(&b'\n')).await?;
+        let mut answer = read(request, ANSWER_LIMIT, |body| body.contains(&b'\n')).await?;
         if let Some(end) = answer.body.iter().position(|byte| *byte == b'\n') {
             answer.body.truncate(end);
         }
@@ -115,13 +123,13 @@ impl Client {
 }
 
 /// The answer as far as it is wanted.
-async fn read(request: RequestBuilder, is_enough: impl Fn(&[u8]) -> bool) -> Result<Answer, EgressError> {
+async fn read(request: RequestBuilder, limit: usize, is_enough: impl Fn(&[u8]) -> bool) -> Result<Answer, EgressError> {
     let mut response = request.send().await?;
     let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(EgressError::in_answer)? {
-        if body.len().saturating_add(chunk.len()) > ANSWER_LIMIT {
-            return Err(EgressError::TooLarge(ANSWER_LIMIT));
+        if body.len().saturating_add(chunk.len()) > limit {
+            return Err(EgressError::TooLarge(limit));
         }
         body.extend_from_slice(&chunk);
         if is_enough(&chunk) {
@@ -140,27 +148,50 @@ impl Answer {
     /// The pause that `Retry-After` asks for, where it is a number of seconds.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-        Some(Duration::from_secs(seconds))
+        retry_after(&self.headers)
     }
 }
 
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
 fn build(trust: Trust, reach: Reach, timeout: Duration) -> Result<reqwest::Client, TrustError> {
+    // A connection has less time than the whole request, or nobody could tell which of them was late.
+    finish(builder(trust, reach)?.connect_timeout(CONNECT_TIMEOUT.min(timeout / 2)).timeout(timeout))
+}
+
+/// A client that has no time limits yet, save for connections.
+fn builder(trust: Trust, reach: Reach) -> Result<ClientBuilder, TrustError> {
     let builder = reqwest::Client::builder()
         .tls_backend_preconfigured(client_config(trust)?)
         .user_agent(concat!("satforge/", env!("CARGO_PKG_VERSION")))
         .redirect(Policy::none())
         .no_proxy()
-        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .timeout(timeout)
+        .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(IDLE_TIMEOUT)
         .tcp_nodelay(true);
-    let builder = match reach {
+    Ok(match reach {
         Reach::Own => builder,
         Reach::Near => builder.dns_resolver(address::NearOnly),
         Reach::Public => builder.https_only(true).dns_resolver(address::PublicOnly),
-    };
+    })
+}
+
+fn finish(builder: ClientBuilder) -> Result<reqwest::Client, TrustError> {
     builder.build().map_err(|error| TrustError::Unusable(error.without_url().to_string()))
+}
+
+impl Reach {
+    /// Errors when `url` leads elsewhere, as far as it shows: the resolver sees to names.
+    fn require(self, url: &Url) -> Result<(), EgressError> {
+        match self {
+            Self::Own => Ok(()),
+            Self::Near => require_near(url),
+            Self::Public => require_public(url),
+        }
+    }
 }
 
 /// Addresses in a URL are not resolved, so the resolver never sees them.

@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use satforge::artifacts::ByteStream;
-use satforge::domain::JobSpec;
 use satforge::providers::{Found, Order, Poll, Provider, ProviderError, Task};
 use tokio::sync::Notify;
 use tokio::time::Instant;

@@ -84,7 +84,7 @@ impl SandboxProvider {
 
 #[async_trait]
 impl Provider for SandboxProvider {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         NAME
     }
 

@@ -2,17 +2,15 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use rcgen::{CertificateParams, CertifiedKey, generate_simple_self_signed};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::*;
+
+mod sent;
+pub(super) mod stub;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,15 +18,7 @@ const SECOND: Duration = Duration::from_secs(1);
 async fn server(answer: &'static str, tls: Option<&CertifiedKey<rcgen::KeyPair>>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let acceptor = tls.map(|certified| {
-        let key = PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![certified.cert.der().clone()], key);
-        TlsAcceptor::from(Arc::new(config.unwrap()))
-    });
+    let acceptor = tls.map(stub::acceptor);
     #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
     tokio::spawn(async move {
         loop {
