@@ -48,8 +48,7 @@ pub(super) fn params(private: bool) -> [Param; 2] {
             required: false,
             rule: format!(
                 "Where the job's document is posted once the job has ended: {host}, without user name, password and \
-                 fragment, of at most {MAX_URL_BYTES} bytes. It is signed as Standard Webhooks say, with the \
-                 callback_secret of the 402 answer, and tried up to six times in seven hours; 410 ends it."
+                 fragment, of at most {MAX_URL_BYTES} bytes. It is signed with the callback_secret of the 402 answer."
             ),
             default: None,
         },
@@ -71,6 +70,11 @@ pub(super) fn properties() -> Map<String, Json> {
     let url = json!({"type": "string", "format": "uri", "maxLength": MAX_URL_BYTES});
     let id = json!({"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARS});
     Map::from_iter([(URL_FIELD.to_owned(), url), (ID_FIELD.to_owned(), id)])
+}
+
+/// Which field is refused without which.
+pub(super) fn dependent() -> Json {
+    json!({ID_FIELD: [URL_FIELD]})
 }
 
 fn take_text(fields: &mut Fields<'_>, name: &str) -> Option<String> {

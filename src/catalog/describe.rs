@@ -179,12 +179,18 @@ impl ServiceConfig {
         };
         if let Some(properties) = properties.as_object_mut() {
             properties.extend(callback::properties());
+            for param in self.params() {
+                if let Some(property) = properties.get_mut(param.name).and_then(Value::as_object_mut) {
+                    property.insert("description".into(), param.rule.into());
+                }
+            }
         }
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
             "properties": properties,
             "required": required,
+            "dependentRequired": callback::dependent(),
             "additionalProperties": false,
         })
     }
@@ -257,6 +263,10 @@ mod tests {
             in_schema.sort_unstable();
             in_table.sort_unstable();
             assert_eq!(in_schema, in_table);
+            for param in service.params() {
+                assert_eq!(schema["properties"][param.name]["description"], param.rule, "{}", param.name);
+            }
+            assert_eq!(schema["dependentRequired"], json!({"callback_id": ["callback_url"]}));
         }
     }
 }

@@ -19,8 +19,9 @@ use super::gateway::Gateway;
 use super::problem::{Nothing, Problem, Refund, to_json};
 
 /// What only whoever presents the credential is told.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize)]
 pub struct Holder {
+    #[serde(skip_serializing_if = "Option::is_none")]
     callback_secret: Option<String>,
 }
 
@@ -33,7 +34,7 @@ impl Holder {
 
     /// Behind all else: some clients take the first field for the result.
     const fn tell<T: Serialize>(&self, document: T) -> Told<'_, T> {
-        Told { document, callback_secret: self.callback_secret.as_ref() }
+        Told { document, holder: self }
     }
 }
 
@@ -41,8 +42,8 @@ impl Holder {
 struct Told<'h, T> {
     #[serde(flatten)]
     document: T,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    callback_secret: Option<&'h String>,
+    #[serde(flatten)]
+    holder: &'h Holder,
 }
 
 /// The answer of a job that has ended, with its true status.
@@ -50,7 +51,7 @@ struct Told<'h, T> {
 pub fn outcome(gateway: &Gateway, view: &JobView, holder: &Holder) -> Response<Body> {
     let mut response = match end(gateway, view) {
         End::Result(document) => json_response(StatusCode::OK, &holder.tell(document)),
-        End::Problem(problem) => gateway.refuse(&problem),
+        End::Problem(problem) => problem.response_with(gateway.public_url(), holder),
         End::None => accepted_response(gateway, view, holder),
     };
     insert_job_id(&mut response, view);
@@ -62,7 +63,7 @@ pub fn outcome(gateway: &Gateway, view: &JobView, holder: &Holder) -> Response<B
 pub fn outcome_json(gateway: &Gateway, view: &JobView, holder: &Holder) -> Vec<u8> {
     match end(gateway, view) {
         End::Result(document) => to_json(&holder.tell(document)),
-        End::Problem(problem) => to_json(&problem.document(gateway.public_url(), Nothing {})),
+        End::Problem(problem) => to_json(&problem.document(gateway.public_url(), holder)),
         End::None => accepted_json(gateway, view, holder),
     }
 }

@@ -31,6 +31,7 @@ pub fn describe(config: &Config, catalog: &Catalog, public_url: String, simulate
         version: env!("CARGO_PKG_VERSION"),
         sandbox_payments: simulated.payments,
         sandbox_models: simulated.models,
+        private_callbacks: config.callbacks.allow_private,
         network: config.lightning.network,
         services: catalog.services().iter().map(|service| service_doc(service, simulated.models)).collect(),
         hold_seconds: config.waiting.hold.as_secs(),

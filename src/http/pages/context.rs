@@ -14,6 +14,8 @@ pub struct Site {
     pub sandbox_payments: bool,
     /// Whether the media come from the built-in stand-ins.
     pub sandbox_models: bool,
+    /// Whether callbacks may go over `http` and to private addresses.
+    pub private_callbacks: bool,
     /// The chain that invoices are for.
     pub network: Network,
     /// What is sold, in the order in which the pages show it.

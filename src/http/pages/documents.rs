@@ -56,6 +56,7 @@ struct ServicePage<'a> {
     languages: [Language; 4],
     steps: Vec<Step>,
     variations: Vec<Variation<'a>>,
+    receiver: &'static str,
 }
 
 #[derive(Template)]
@@ -125,7 +126,8 @@ pub fn render_service(site: &Site, service: &ServiceDoc) -> Result<String, askam
     };
     let steps = snippets::steps(site, service)?;
     let variations = snippets::variations(site, service)?;
-    ServicePage { site, head, service, languages: Language::ALL, steps, variations }.render()
+    let receiver = snippets::RECEIVER;
+    ServicePage { site, head, service, languages: Language::ALL, steps, variations, receiver }.render()
 }
 
 /// `/errors`: every code with what it means and what to do; each code is an anchor.

@@ -11,6 +11,7 @@ pub fn sandbox() -> Site {
         version: "0.1.0",
         sandbox_payments: true,
         sandbox_models: true,
+        private_callbacks: true,
         network: Network::Regtest,
         services: vec![video(), model()],
         hold_seconds: 290,
@@ -27,6 +28,7 @@ pub fn production() -> Site {
     site.public_url = "https://forge.example".to_owned();
     site.sandbox_payments = false;
     site.sandbox_models = false;
+    site.private_callbacks = false;
     site.network = Network::Bitcoin;
     for service in &mut site.services {
         service.triggers.clear();
@@ -72,6 +74,7 @@ fn video() -> ServiceDoc {
             param("model", "string", "Exactly \"Video Generation\".", None),
             param("duration", "integer", "5 or 10, in seconds; not 5.0, not \"5\".", Some("5")),
             param("camera_fixed", "boolean", "Whether the camera stands still.", Some("false")),
+            optional("callback_url", "string", "Where the job’s document is posted once the job has ended."),
         ],
         triggers: vec![
             trigger("sandbox:fail", "The generation fails after payment, and the amount is owed back."),
@@ -110,6 +113,10 @@ fn param(name: &str, kind: &str, rule: &str, default: Option<&str>) -> ParamDoc 
         rule: rule.to_owned(),
         default: default.map(str::to_owned),
     }
+}
+
+fn optional(name: &str, kind: &str, rule: &str) -> ParamDoc {
+    ParamDoc { required: false, ..param(name, kind, rule, None) }
 }
 
 fn trigger(text: &str, effect: &str) -> TriggerDoc {

@@ -14,6 +14,9 @@ const CUT: &str = "\n--8<--\n";
 /// How many steps a purchase has: ask, pay, ask again, download.
 pub const STEPS: usize = 4;
 
+/// A Python program that receives callbacks and believes none that is not signed.
+pub const RECEIVER: &str = include_str!("../../../templates/snippets/receiver.py").trim_ascii();
+
 /// A language or tool that the snippets are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {

@@ -166,6 +166,20 @@ fn a_terminal_goes_no_further_than_a_real_invoice_and_a_program_does() {
 }
 
 #[test]
+fn every_service_shows_a_receiver_of_callbacks() {
+    for (site, here) in [(samples::sandbox(), "http://localhost:8000/done"), (samples::production(), "a certificate")] {
+        for service in &site.services {
+            let html = render_service(&site, service).unwrap();
+            let (_, section) = html.split_once("<h2 id=\"callbacks\">").unwrap();
+            let (told, program) = section.split_once("<code data-receiver=\"python\">").unwrap();
+            assert!(told.contains(here) && told.contains(service.result_field), "{}", service.id);
+            assert_eq!(unescape(program.split("</code>").next().unwrap()), snippets::RECEIVER);
+            assert_eq!(told.contains("localhost"), site.private_callbacks);
+        }
+    }
+}
+
+#[test]
 fn backticks_of_the_error_table_become_code() {
     let mut errors = samples::errors();
     "Look at `errors`, then `<b>`.".clone_into(&mut errors[0].suggestion);
