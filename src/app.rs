@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::Semaphore;
 
-use crate::artifacts::{self, ArtifactStore};
+use crate::artifacts::ArtifactStore;
 use crate::callbacks::{self, Callbacks};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, signed_millis};
@@ -137,12 +137,16 @@ impl App {
             Some(address) => Some(serve_metrics(address, &gateway, &shutdown).await?),
             None => None,
         };
+        // Before anything is sold: a bucket that is away now must not cost anybody money.
+        gateway.artifacts.look_first().await.map_err(|error| Refused(error.to_string()))?;
         let router = routes::router(gateway.clone())?;
         let callbacks = callbacks(&gateway, allowed)?;
         gateway.jobs.start(&shutdown).await?;
         callbacks.start(&shutdown);
         shutdown.spawn(tidy(gateway.clone(), shutdown.clone()));
         shutdown.spawn(probe_database(gateway.clone(), shutdown.clone()));
+        let (files, stop) = (gateway.artifacts.clone(), shutdown.clone());
+        shutdown.spawn(async move { files.watch(stop.soft()).await });
         lightning::start(&gateway, lookups, &shutdown);
         let server = Server { listener, router, tls, max_connections, header_timeout };
         shutdown.spawn(server.run(shutdown.clone()));
@@ -165,9 +169,7 @@ fn build(
     public_url: &str,
     shutdown: &Shutdown,
 ) -> anyhow::Result<Arc<Gateway>> {
-    let files = config.data_dir.join("artifacts");
-    artifacts::sweep_half_written(&files).context("cannot tidy the folder of artifacts")?;
-    let artifacts = ArtifactStore::on_disk(&files).context("cannot open the folder of artifacts")?;
+    let artifacts = ArtifactStore::open(&config.artifacts.storage).context("cannot open where artifacts are kept")?;
     let catalog = Arc::new(Catalog::new(config.services.clone()));
     let parts = jobs::Parts {
         store: store.clone(),

@@ -35,7 +35,7 @@
 //! 7. [`paywall`]: challenge out, [`paywall::VerifiedPayment`] in.
 //! 8. [`store`]: all SQL. Reads take a pool, writes one group-committing writer.
 //! 9. [`books`]: which of the invoices that are out were paid.
-//! 10. [`artifacts`]: large inputs, and results, as files.
+//! 10. [`artifacts`]: large inputs, and results, as files on disk or in a bucket that is one data directory's alone.
 //! 11. [`providers`]: who does the work. One trait; [`providers::sandbox`] is an adapter like any other. A
 //!     [`providers::Route`] is one way to do a service's work, and is not sold while it does not work.
 //! 12. [`jobs`]: redemption, the claim loop, one attempt, who waits, what is deleted. The crash rules stand there.

@@ -1,13 +1,15 @@
-//! What `satforge check` looks at: all that a start would refuse, and with `--live` the Lightning backend itself.
+//! What `satforge check` looks at: all that a start would refuse, and with `--live` the Lightning backend and the
+//! bucket themselves.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
+use crate::artifacts::ArtifactStore;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::{Config, LightningConfig, PoolConfig, ServiceConfig};
+use crate::config::{Config, LightningConfig, PoolConfig, ServiceConfig, StorageConfig};
 use crate::domain::{Invoice, Msat, PaymentHash};
 use crate::lightning::{FaultKind, FeeLimit, Guarded, InvoiceState, Invoices, LightningBackend, NodeError};
 use crate::store::Store;
@@ -22,6 +24,9 @@ const DESCRIPTION: &str = "satforge check, not to be paid";
 pub async fn check(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
     config.server.tls.as_ref().map(tls_acceptor).transpose()?;
     lightning::choose(config, clock)?;
+    if let StorageConfig::S3(bucket) = &config.artifacts.storage {
+        ArtifactStore::for_trial(bucket)?;
+    }
     if !Store::exists(&config.data_dir) {
         return Ok(());
     }
@@ -31,8 +36,8 @@ pub async fn check(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<()
     checked
 }
 
-/// Tries the Lightning backend: makes an invoice, checks it as a start would, and looks it up. Returns what to tell the
-/// operator, line by line.
+/// Tries the Lightning backend: makes an invoice, checks it as a start would, and looks it up. Then tries the bucket, if
+/// results are kept in one. Returns what to tell the operator, line by line.
 ///
 /// Errors with a sentence that names the key of the configuration to look at, where that is known.
 pub async fn check_live(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<String>> {
@@ -55,7 +60,14 @@ pub async fn check_live(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Resu
     lines.push(look_up(&*backend, &invoice).await?);
     lines.push(payouts(&*backend).await?.into());
     lines.extend(describe(&*backend, &invoice, clock.unix_seconds()));
+    lines.extend(storage(config).await?);
     Ok(lines)
+}
+
+/// What to say of the bucket, if results are kept in one.
+async fn storage(config: &Config) -> anyhow::Result<Option<String>> {
+    let StorageConfig::S3(bucket) = &config.artifacts.storage else { return Ok(None) };
+    Ok(ArtifactStore::for_trial(bucket)?.try_out(rand::random()).await?.map(str::to_owned))
 }
 
 /// An invoice over one sat, or over the lowest price where the backend makes none so small.

@@ -1,9 +1,15 @@
 //! Files: the inputs of jobs that are too large for a row, and the results of all.
 //!
-//! They go through `object_store`, so that another place than the local disk is a choice of the configuration. Every
-//! file is flushed to disk before it counts as written.
+//! They go through `object_store`, so that a bucket (`s3`) instead of the local disk is a choice of the configuration.
+//! Every file is flushed to disk, or acknowledged by the bucket, before it counts as written.
 
+mod error;
+mod fresh;
+mod name;
+mod s3;
 mod sweep;
+mod trial;
+mod upload;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,26 +19,32 @@ use futures_util::stream::BoxStream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path as ObjectPath;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _, WriteMultipart};
+use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _};
 
-use crate::domain::ServiceId;
+use crate::config::{S3Config, StorageConfig};
 
+use fresh::Fresh;
+use s3::Bucket;
+use upload::Upload;
+
+pub use error::ArtifactError;
+pub use name::{ArtifactName, extension, media_type};
 pub use sweep::{sweep_half_written, sweep_leftovers};
 
 const INPUTS: &str = "inputs";
 const RESULTS: &str = "results";
-/// Chunks under way to the disk while more arrive.
-const CONCURRENT_CHUNKS: usize = 4;
+/// How long a result may be kept by whoever has fetched it. Whoever has the name may read; a shared cache has no business
+/// with it.
+pub const CACHE_CONTROL: &str = "private, max-age=86400, immutable";
 
 /// Where files are kept; cloning it is cheap.
 #[derive(Clone, Debug)]
 pub struct ArtifactStore {
     objects: Arc<dyn ObjectStore>,
+    /// What is particular to a bucket; `None` for the disk.
+    bucket: Option<Arc<Bucket>>,
+    fresh: Arc<Fresh>,
 }
-
-/// The name of a result: 128 random bits and an ending, so that it cannot be guessed.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ArtifactName(String);
 
 /// A result, or a part of it, on its way to a caller.
 pub struct ArtifactContent {
@@ -47,86 +59,83 @@ pub struct ArtifactContent {
 /// A stream of bytes from somewhere that may fail.
 pub type ByteStream = BoxStream<'static, Result<Bytes, Box<dyn std::error::Error + Send + Sync>>>;
 
-/// Storage that did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ArtifactError {
-    /// No file of that name.
-    #[error("no such file")]
-    NotFound,
-    /// The disk or the remote store; the text names no file.
-    #[error("storage: {0}")]
-    Storage(String),
-    /// The file is larger than allowed.
-    #[error("more than {0} bytes")]
-    TooLarge(u64),
-    /// What was received is not the kind of file that was asked for.
-    #[error("not a file of the expected kind")]
-    WrongKind,
-    /// The source failed.
-    #[error("the source failed: {0}")]
-    Source(String),
-}
-
-impl ArtifactName {
-    /// A name for a result of `service`.
-    #[must_use]
-    pub fn new(service: ServiceId, random: [u8; 16]) -> Self {
-        Self(format!("{}.{}", hex::encode(random), extension(service)))
-    }
-
-    /// Reads a name out of a URL; `None` for anything that this gateway would not have made.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (stem, ending) = text.split_once('.')?;
-        let hex = stem.len() == 32 && stem.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        let known = ServiceId::ALL.into_iter().any(|service| extension(service) == ending);
-        (hex && known).then(|| Self(text.to_owned()))
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The service whose results are named so.
-    #[must_use]
-    pub fn service(&self) -> ServiceId {
-        ServiceId::ALL.into_iter().find(|service| self.0.ends_with(extension(*service))).unwrap_or(ServiceId::Video)
-    }
-}
-
-/// The media type of a service's results.
-#[must_use]
-pub const fn media_type(service: ServiceId) -> &'static str {
-    match service {
-        ServiceId::Video => "video/mp4",
-        ServiceId::Model3d => "model/gltf-binary",
-    }
-}
-
-/// The ending of a service's results.
-#[must_use]
-pub const fn extension(service: ServiceId) -> &'static str {
-    match service {
-        ServiceId::Video => "mp4",
-        ServiceId::Model3d => "glb",
-    }
-}
-
 impl ArtifactStore {
+    /// The store that `config` names. A folder is made when it is missing, and rid of what a crash left half-written;
+    /// nothing is sent to a bucket before [`ArtifactStore::look_first`].
+    pub fn open(config: &StorageConfig) -> Result<Self, ArtifactError> {
+        match config {
+            StorageConfig::Folder(folder) => {
+                sweep_half_written(folder).map_err(|error| ArtifactError::Storage(error.to_string()))?;
+                Self::on_disk(folder)
+            }
+            StorageConfig::S3(config) => Ok(Self::in_bucket(Bucket::open(config)?)),
+        }
+    }
+
     /// A store in a folder of the local disk, which is made when it is missing.
     pub fn on_disk(folder: &Path) -> Result<Self, ArtifactError> {
         std::fs::create_dir_all(folder)
             .map_err(|source| object_store::Error::Generic { store: "disk", source: Box::new(source) })?;
         // Without `with_fsync` a power cut could lose a file that a committed row already names.
         let disk = LocalFileSystem::new_with_prefix(folder)?.with_fsync(true);
-        Ok(Self { objects: Arc::new(disk) })
+        Ok(Self { objects: Arc::new(disk), bucket: None, fresh: Arc::default() })
+    }
+
+    /// A store in a bucket to be tried out; nothing is sent to it, and nothing noted about it.
+    pub fn for_trial(config: &S3Config) -> Result<Self, ArtifactError> {
+        Ok(Self::in_bucket(Bucket::unclaimed(config)?))
+    }
+
+    fn in_bucket(bucket: Bucket) -> Self {
+        Self { objects: bucket.objects(), bucket: Some(Arc::new(bucket)), fresh: Arc::default() }
+    }
+
+    /// Looks for the bucket, and takes the prefix if it is nobody's; returns at once for a disk. Takes some seconds where
+    /// nothing answers.
+    ///
+    /// Errors when the prefix is another gateway's, and not when the bucket is out of reach: it may come back.
+    pub async fn look_first(&self) -> Result<(), ArtifactError> {
+        match &self.bucket {
+            Some(bucket) => bucket.look_first().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether files can be kept, as far as is known. While they cannot, nothing must be sold.
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        self.bucket.as_ref().is_none_or(|bucket| bucket.is_reachable())
+    }
+
+    /// Keeps finding out whether the bucket can be reached, until `stop`; returns at once for a disk.
+    pub async fn watch(&self, stop: impl Future<Output = ()>) {
+        if let Some(bucket) = &self.bucket {
+            bucket.watch(stop).await;
+        }
+    }
+
+    /// Returns once files can be kept.
+    pub async fn wait_until_reachable(&self) {
+        if let Some(bucket) = &self.bucket {
+            bucket.wait_until_reachable().await;
+        }
+    }
+
+    /// A URL at which a caller can read a result for a while; `None` when the gateway serves it itself.
+    pub async fn redirect(&self, name: &ArtifactName) -> Result<Option<String>, ArtifactError> {
+        match &self.bucket {
+            Some(bucket) => bucket.signed_url(name.as_str()).await,
+            None => Ok(None),
+        }
     }
 
     /// Writes an input.
     pub async fn put_input(&self, name: &str, bytes: Bytes) -> Result<(), ArtifactError> {
-        self.objects.put(&at(INPUTS, name), bytes.into()).await?;
+        self.require_reach()?;
+        let claim = self.fresh.claim(name);
+        let put = self.objects.put(&at(INPUTS, name), bytes.into()).await;
+        self.noted(put.map_err(ArtifactError::from))?;
+        claim.keep();
         Ok(())
     }
 
@@ -145,17 +154,25 @@ impl ArtifactStore {
     /// Errors when it is larger than `limit` bytes, does not begin like a file of its service, or its source fails;
     /// then nothing of it is kept.
     pub async fn put_result(&self, name: &ArtifactName, source: ByteStream, limit: u64) -> Result<u64, ArtifactError> {
-        let upload = self.objects.put_multipart(&at(RESULTS, name.as_str())).await?;
-        let mut writer = WriteMultipart::new(upload);
-        match copy(&mut writer, source, name.service(), limit).await {
+        self.require_reach()?;
+        self.write_result(name, source, limit).await
+    }
+
+    async fn write_result(&self, name: &ArtifactName, source: ByteStream, limit: u64) -> Result<u64, ArtifactError> {
+        let claim = self.fresh.claim(name.as_str());
+        let mut upload = match &self.bucket {
+            None => Upload::to_disk(&*self.objects, &at(RESULTS, name.as_str())).await?,
+            Some(bucket) => Upload::Bucket(s3::Upload::new(bucket.clone(), name)),
+        };
+        match upload.copy(source, name.service(), limit).await {
             Ok(size) => {
-                writer.finish().await?;
+                self.noted(upload.finish().await)?;
+                claim.keep();
                 Ok(size)
             }
             Err(error) => {
-                // The half-written file is swept at the next start if this fails as well.
-                let _ = writer.abort().await;
-                Err(error)
+                upload.abort().await;
+                self.noted(Err(error))
             }
         }
     }
@@ -181,6 +198,20 @@ impl ArtifactStore {
         self.delete(&at(RESULTS, name)).await
     }
 
+    /// What is known to be in vain is not tried: those who wait learn it at once, and a prefix of somebody else's is not
+    /// written to.
+    fn require_reach(&self) -> Result<(), ArtifactError> {
+        if self.is_reachable() { Ok(()) } else { Err(ArtifactError::Unreachable("the storage cannot be used".into())) }
+    }
+
+    /// A bucket that has just failed is looked at again soon.
+    fn noted<T>(&self, done: Result<T, ArtifactError>) -> Result<T, ArtifactError> {
+        if let (Err(error @ ArtifactError::Unreachable(_)), Some(bucket)) = (&done, &self.bucket) {
+            bucket.doubt(error);
+        }
+        done
+    }
+
     async fn delete(&self, path: &ObjectPath) -> Result<(), ArtifactError> {
         match self.objects.delete(path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -189,77 +220,19 @@ impl ArtifactStore {
     }
 
     async fn names(&self, folder: &str) -> Result<Vec<String>, ArtifactError> {
-        let files: Vec<_> = self.objects.list(Some(&ObjectPath::from(folder))).try_collect().await?;
-        Ok(files.into_iter().filter_map(|file| file.location.filename().map(str::to_owned)).collect())
+        let folder = ObjectPath::from(folder);
+        let files: Vec<_> = self.objects.list(Some(&folder)).try_collect().await?;
+        let name = |file: object_store::ObjectMeta| {
+            let mut below = file.location.prefix_match(&folder)?;
+            let name = below.next()?.as_ref().to_owned();
+            below.next().is_none().then_some(name)
+        };
+        Ok(files.into_iter().filter_map(name).collect())
     }
-}
-
-async fn copy(
-    writer: &mut WriteMultipart,
-    mut source: ByteStream,
-    service: ServiceId,
-    limit: u64,
-) -> Result<u64, ArtifactError> {
-    let mut size = 0_u64;
-    let mut head = Vec::with_capacity(16);
-    while let Some(chunk) = source.next().await {
-        let chunk = chunk.map_err(|error| ArtifactError::Source(error.to_string()))?;
-        size = size.saturating_add(chunk.len() as u64);
-        if size > limit {
-            return Err(ArtifactError::TooLarge(limit));
-        }
-        if head.len() < 12 {
-            head.extend_from_slice(&chunk[..chunk.len().min(12 - head.len())]);
-            if head.len() == 12 && !begins_like(service, &head) {
-                return Err(ArtifactError::WrongKind);
-            }
-        }
-        writer.wait_for_capacity(CONCURRENT_CHUNKS).await?;
-        writer.put(chunk);
-    }
-    if head.len() < 12 {
-        return Err(ArtifactError::WrongKind);
-    }
-    Ok(size)
-}
-
-fn begins_like(service: ServiceId, head: &[u8]) -> bool {
-    match service {
-        ServiceId::Video => &head[4..8] == b"ftyp",
-        ServiceId::Model3d => &head[..4] == b"glTF",
-    }
-}
-
-/// The innermost error, usually the operating system's: the texts around it name the file, and a result's name is all
-/// that is needed to read it.
-fn root_cause(error: &object_store::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    let mut depth = 0;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-        depth += 1;
-    }
-    if depth == 0 { "the request could not be served".to_owned() } else { innermost.to_string() }
 }
 
 fn at(folder: &str, name: &str) -> ObjectPath {
     ObjectPath::from_iter([folder, name])
-}
-
-impl From<object_store::Error> for ArtifactError {
-    fn from(error: object_store::Error) -> Self {
-        match error {
-            object_store::Error::NotFound { .. } => Self::NotFound,
-            other => Self::Storage(root_cause(&other)),
-        }
-    }
-}
-
-// A result's name is all that is needed to read it, so it must not reach a log.
-impl std::fmt::Debug for ArtifactName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ArtifactName(redacted)")
-    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,14 @@
 use std::future::Future;
 use std::path::Path;
 
-use super::{ArtifactError, ArtifactStore, INPUTS, RESULTS};
+use crate::domain::JobId;
+
+use super::{ArtifactError, ArtifactName, ArtifactStore, INPUTS, RESULTS};
 
 /// Deletes the inputs that no open job needs and the results that no job has, and returns how many went.
 ///
-/// Only for the start, before anything is written: later a file may be there before its row.
+/// Once in a process, at its start; what is written meanwhile may be there before its row, and stays. Files that are
+/// called as this gateway would never call them are somebody else's, and stay.
 pub async fn sweep_leftovers<F, E>(
     artifacts: &ArtifactStore,
     needed_inputs: impl Fn(&str) -> bool,
@@ -19,18 +22,22 @@ where
 {
     let mut swept = 0;
     for name in artifacts.names(INPUTS).await? {
-        if !needed_inputs(&name) {
+        if JobId::parse(&name).is_ok() && !needed_inputs(&name) && !artifacts.fresh.has(&name) {
             artifacts.delete_input(&name).await?;
             swept += 1;
         }
     }
     for name in artifacts.names(RESULTS).await? {
+        if ArtifactName::parse(&name).is_none() || artifacts.fresh.has(&name) {
+            continue;
+        }
         let known = is_result_known(name.clone()).await.map_err(|error| ArtifactError::Source(error.to_string()))?;
         if !known {
             artifacts.delete_result(&name).await?;
             swept += 1;
         }
     }
+    artifacts.fresh.close();
     Ok(swept)
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::{JobId, ServiceId};
 use futures_util::stream;
 
 fn store() -> (ArtifactStore, tempfile::TempDir) {
@@ -54,16 +55,23 @@ async fn nothing_is_kept_of_a_bad_result() {
 
 #[tokio::test]
 async fn leftovers_of_a_crash_are_swept() {
-    let (store, dir) = store();
-    store.put_input("needed", Bytes::from_static(b"1")).await.unwrap();
-    store.put_input("orphan", Bytes::from_static(b"2")).await.unwrap();
-    store.put_result(&name(), source(&[b"\0\0\0\x10ftypisom"]), 100).await.unwrap();
+    let (crashed, dir) = store();
+    let [needed, orphan, fresh] = [1, 2, 3].map(|byte| JobId::new(0, [byte; 10]).to_string());
+    crashed.put_input(&needed, Bytes::from_static(b"1")).await.unwrap();
+    crashed.put_input(&orphan, Bytes::from_static(b"2")).await.unwrap();
+    crashed.put_input("somebody else's", Bytes::from_static(b"3")).await.unwrap();
+    crashed.put_result(&name(), source(&[b"\0\0\0\x10ftypisom"]), 100).await.unwrap();
     std::fs::write(dir.path().join(INPUTS).join("half#1"), b"x").unwrap();
-    let swept = sweep_leftovers(&store, |file| file == "needed", |_| async { Ok::<_, String>(false) }).await.unwrap();
+
+    let store = ArtifactStore::on_disk(dir.path()).unwrap();
+    // Written before the sweep comes to it, and in no row yet.
+    store.put_input(&fresh, Bytes::from_static(b"4")).await.unwrap();
+    let swept = sweep_leftovers(&store, |file| file == needed, |_| async { Ok::<_, String>(false) }).await.unwrap();
     assert_eq!(swept, 2);
     assert_eq!(sweep_half_written(dir.path()).unwrap(), 1);
-    assert_eq!(store.input("needed").await.unwrap(), "1");
-    assert!(store.input("orphan").await.is_err());
+    for (name, kept) in [(&*needed, true), (&*fresh, true), ("somebody else's", true), (&*orphan, false)] {
+        assert_eq!(store.input(name).await.is_ok(), kept, "{name}");
+    }
 }
 
 #[test]

@@ -56,7 +56,8 @@ enum Action {
         /// The file to check.
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
-        /// Also asks the Lightning backend for an invoice over one sat, which nobody should pay, and looks it up.
+        /// Also asks the Lightning backend for an invoice over one sat, which nobody should pay, and looks it up, and
+        /// writes, reads and deletes a file of 5 MiB where results are kept in a bucket.
         #[arg(long)]
         live: bool,
     },

@@ -3,7 +3,8 @@
 use super::raw::{
     RawArtifacts, RawBlink, RawCallbacks, RawCln, RawConfig, RawJobs, RawKeys, RawLightning, RawLightningAddress,
     RawLightningBackend, RawLimits, RawLnbits, RawLnd, RawLog, RawLogFormat, RawMetrics, RawModel3d, RawNwc,
-    RawOpenNode, RawPaywall, RawPhoenixd, RawPool, RawPrice, RawSandbox, RawServer, RawServices, RawVideo, RawWaiting,
+    RawOpenNode, RawPaywall, RawPhoenixd, RawPool, RawPrice, RawSandbox, RawServe, RawServer, RawServices, RawVideo,
+    RawWaiting,
 };
 
 const KIB: usize = 1024;
@@ -30,7 +31,7 @@ impl RawConfig {
             },
             waiting: waiting(),
             jobs: jobs(),
-            artifacts: RawArtifacts { retention_days: 7, sweep_every_seconds: 60.0 },
+            artifacts: artifacts(),
             callbacks: RawCallbacks { allow_private: None },
             sandbox: RawSandbox { public: false, rehearsal: false, generation_seconds: 3.0 },
         }
@@ -103,6 +104,21 @@ const fn jobs() -> RawJobs {
         backoff_max_seconds: 30.0,
         poll_interval_seconds: 0.5,
         provider_timeout_seconds: 30.0,
+    }
+}
+
+fn artifacts() -> RawArtifacts {
+    RawArtifacts {
+        url: None,
+        endpoint: None,
+        region: "us-east-1".into(),
+        path_style: true,
+        access_key_id: None,
+        secret_access_key: None,
+        serve: RawServe::Gateway,
+        redirect_seconds: 3_600.0,
+        retention_days: 7,
+        sweep_every_seconds: 60.0,
     }
 }
 

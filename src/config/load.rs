@@ -193,7 +193,7 @@ fn fit(shape: &Shape, mut typed: Value, problems: &mut Problems) -> Result<RawCo
 
 /// A variable that sets nothing is a typing error, unless it holds a secret that the configuration refers to.
 fn refuse_unknown_variables(shape: &Shape, unknown: Vec<&str>, raw: &RawConfig, problems: &mut Problems) {
-    let referred_to = secret::variables_named(raw.keys.secrets.iter().chain(raw.lightning.secrets()));
+    let referred_to = secret::variables_named(raw.secrets());
     for name in unknown.into_iter().filter(|name| !referred_to.iter().any(|named| named == name)) {
         problems.add(name, shape.unknown_variable(name));
     }

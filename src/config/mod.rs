@@ -17,6 +17,7 @@ mod mismatch;
 mod raw;
 mod secret;
 mod shape;
+mod storage;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,7 @@ pub use keys::{GatewayKey, KeyRing};
 pub use lightning::*;
 pub use load::DevOptions;
 pub(crate) use meaning::is_near;
+pub use storage::{S3Config, StorageConfig};
 
 /// Everything that a running gateway was told.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ pub struct Config {
     pub waiting: WaitingConfig,
     /// The job engine.
     pub jobs: JobsConfig,
-    /// How long results are kept.
+    /// Where results are kept, and for how long.
     pub artifacts: ArtifactsConfig,
     /// What callers are told of at URLs of their own.
     pub callbacks: CallbacksConfig,
@@ -223,9 +225,11 @@ pub struct JobsConfig {
     pub provider_timeout: Duration,
 }
 
-/// How long results are kept.
+/// Where results are kept, and for how long.
 #[derive(Clone, Debug)]
 pub struct ArtifactsConfig {
+    /// Where.
+    pub storage: StorageConfig,
     /// From the end of the job to deletion.
     pub retention: Duration,
     /// The pause between two sweeps.

@@ -140,8 +140,23 @@ pub(super) struct RawJobs {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RawArtifacts {
+    pub url: Option<String>,
+    pub endpoint: Option<String>,
+    pub region: String,
+    pub path_style: bool,
+    pub access_key_id: Option<RawSecret>,
+    pub secret_access_key: Option<RawSecret>,
+    pub serve: RawServe,
+    pub redirect_seconds: f64,
     pub retention_days: u32,
     pub sweep_every_seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawServe {
+    Gateway,
+    Redirect,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,6 +169,14 @@ pub(super) struct RawSandbox {
     pub public: bool,
     pub rehearsal: bool,
     pub generation_seconds: f64,
+}
+
+impl RawConfig {
+    /// Every secret that is referred to.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &RawSecret> {
+        let storage = [&self.artifacts.access_key_id, &self.artifacts.secret_access_key];
+        self.keys.secrets.iter().chain(self.lightning.secrets()).chain(storage.into_iter().flatten())
+    }
 }
 
 impl fmt::Debug for RawSecret {

@@ -17,6 +17,7 @@ mod download;
 mod error;
 mod post;
 mod tls;
+mod transfer;
 mod websocket;
 
 use std::net::IpAddr;
@@ -34,6 +35,7 @@ pub use download::{Download, DownloadError, Downloader, HostError, HostPattern, 
 pub use error::EgressError;
 pub use post::{host_of, judge_strangers_url};
 pub use tls::{Trust, TrustError, client_config};
+pub use transfer::TransferBody;
 pub use websocket::{Connector, Message, WebSocket, Wire};
 
 /// The time that a connection may take, TLS included.

@@ -1,24 +1,27 @@
 //! `GET /artifacts/{name}`: results, whole or in parts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    IF_NONE_MATCH, IF_RANGE, RANGE,
+    IF_NONE_MATCH, IF_RANGE, LOCATION, RANGE,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_range_header::parse_range_header;
 use object_store::GetRange;
 
-use crate::artifacts::{ArtifactContent, ArtifactError, ArtifactName, extension, media_type};
-use crate::domain::ServiceId;
+use crate::artifacts::{self, ArtifactContent, ArtifactError, ArtifactName, media_type};
 
 use super::error::ErrorCode;
 use super::gateway::Gateway;
 use super::problem::Problem;
+
+/// When to ask again for a result whose storage does not answer.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Serves a result.
 pub async fn serve(
@@ -41,6 +44,13 @@ pub async fn serve(
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
+    if method == Method::GET {
+        match gateway.artifacts.redirect(&name).await {
+            Ok(Some(url)) => return redirect(&url),
+            Ok(None) => {}
+            Err(error) => return missing(&gateway, &name, &error).await,
+        }
+    }
     match wanted(&headers, size, &etag) {
         Ok(range) if method == Method::HEAD => head(&name, &etag, size, range),
         Ok(range) => match gateway.artifacts.result(&name, range.map(GetRange::Bounded)).await {
@@ -54,6 +64,15 @@ pub async fn serve(
             response
         }
     }
+}
+
+/// Sends the caller to a URL that is good for a while, and that nobody must keep for longer.
+fn redirect(url: &str) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    insert(&mut response, LOCATION, url);
+    response
 }
 
 /// Whether the caller has the file already; a star stands for every tag.
@@ -107,19 +126,12 @@ fn frame(response: &mut Response<Body>, size: u64, range: &std::ops::Range<u64>)
 }
 
 fn describe(mut response: Response<Body>, name: &ArtifactName, etag: &str) -> Response<Body> {
-    let service = name.service();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(service)));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type(name.service())));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    // Whoever has the name may read; a shared cache has no business with it.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, max-age=86400, immutable"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(artifacts::CACHE_CONTROL));
     insert(&mut response, ETAG, etag);
-    let file = match service {
-        ServiceId::Video => "satforge-video",
-        ServiceId::Model3d => "satforge-model",
-    };
-    let short = &name.as_str()[..8];
-    insert(&mut response, CONTENT_DISPOSITION, &format!("inline; filename=\"{file}-{short}.{}\"", extension(service)));
+    insert(&mut response, CONTENT_DISPOSITION, &name.disposition());
     response
 }
 
@@ -137,6 +149,10 @@ async fn missing(gateway: &Gateway, name: &ArtifactName, error: &ArtifactError) 
             Ok(None) => Problem::new(ErrorCode::NotFound),
             Err(error) => Problem::new(ErrorCode::Internal).cause(&error),
         },
+        ArtifactError::Unreachable(_) => Problem::new(ErrorCode::UpstreamUnavailable)
+            .detail("The result cannot be fetched at the moment. It is kept, and nothing more is to be paid for it.")
+            .retry_after(SOON)
+            .cause(error),
         error => Problem::new(ErrorCode::Internal).cause(error),
     };
     gateway.refuse(&problem)

@@ -83,13 +83,15 @@ pub async fn readyz(State(gateway): State<Arc<Gateway>>) -> Response<Body> {
         && tokio::time::timeout(PROBE_TIMEOUT, gateway.store.ping()).await.is_ok_and(|ping| ping.is_ok());
     let lightning = gateway.invoices.node().health().await.is_ok();
     let providers = gateway.catalog.services().iter().all(|service| gateway.sells(service.id));
+    let storage = gateway.artifacts.is_reachable();
     let running = !gateway.shutdown.is_soft();
     let word = |good: bool| if good { "ok" } else { "failing" };
-    let ready = database && lightning && providers && running;
+    let ready = database && storage && lightning && providers && running;
     let document = json!({
         "status": if ready { "ready" } else { "not ready" },
         "checks": {
             "database": word(database),
+            "storage": word(storage),
             "lightning": word(lightning),
             "providers": word(providers),
             "accepting": word(running),

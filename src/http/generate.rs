@@ -15,6 +15,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Response};
 use tokio::time::timeout;
 
+use crate::artifacts::ArtifactError;
 use crate::catalog::{self, BodyError, Depth, Priced};
 use crate::config::ServiceConfig;
 use crate::domain::{RequestBinding, ServiceId};
@@ -96,6 +97,9 @@ async fn present(
                 return hold::answer(gateway, view, holder, preference).await;
             }
             Err(NotRedeemed::Refused(RedeemError::BoundElsewhere)) => ErrorCode::BodyMismatch,
+            Err(NotRedeemed::Refused(RedeemError::Artifact(error @ ArtifactError::Unreachable(_)))) => {
+                return Err(cannot_keep_input().cause(&error));
+            }
             Err(NotRedeemed::Refused(error)) => return Err(your_payment_stands().cause(&error)),
             Err(NotRedeemed::Unconfirmed(reason)) => {
                 return Err(Problem::new(ErrorCode::PaymentUnconfirmed).retry_after(SOON).cause(&reason));
@@ -186,7 +190,7 @@ fn charge_budget(gateway: &Gateway, client: IpAddr) -> Result<(), Problem> {
 
 /// Nothing is invoiced that nobody could deliver.
 fn on_sale(gateway: &Gateway, service: ServiceId) -> Result<&ServiceConfig, Problem> {
-    let deliverable = gateway.sells(service) && gateway.store.is_writable();
+    let deliverable = gateway.sells(service) && gateway.store.is_writable() && gateway.artifacts.is_reachable();
     let config = gateway.catalog.service(service).filter(|_| deliverable);
     config.ok_or_else(|| Problem::new(ErrorCode::UpstreamUnavailable).retry_after(LATER))
 }
@@ -231,6 +235,14 @@ fn paid_body_problem(refusal: BodyRefusal) -> Problem {
 
 fn your_payment_stands() -> Problem {
     Problem::new(ErrorCode::Internal).suggestion(YOUR_PAYMENT_STANDS).retry_after(SOON)
+}
+
+/// Nothing was consumed: the same request can be sent again until the storage is back.
+fn cannot_keep_input() -> Problem {
+    Problem::new(ErrorCode::UpstreamUnavailable)
+        .detail("What was sent cannot be kept at the moment.")
+        .suggestion(YOUR_PAYMENT_STANDS)
+        .retry_after(SOON)
 }
 
 fn busy(detail: &str) -> Problem {

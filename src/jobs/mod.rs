@@ -119,7 +119,7 @@ impl Jobs {
         if released > 0 {
             tracing::info!(jobs = released, "taking over the jobs of an earlier process");
         }
-        retention::sweep_after_crash(&self.engine).await;
+        shutdown.spawn(retention::sweep_after_crash(self.engine.clone(), shutdown.clone()));
         shutdown.spawn(worker::run(self.engine.clone(), shutdown.clone()));
         shutdown.spawn(worker::renew_leases(self.engine.clone(), shutdown.clone()));
         for route in self.engine.providers.all() {

@@ -1,12 +1,16 @@
 //! What is deleted, and when: results after their retention, leftovers of a crash at the start.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::artifacts;
 use crate::shutdown::Shutdown;
 
-use super::Engine;
+use super::{Engine, backoff};
 
+/// The first pause after leftovers could not be swept; it doubles.
+const SWEEP_AGAIN: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_mins(10);
 /// Results deleted between two looks at the clock.
 const BATCH: i64 = 100;
 
@@ -23,7 +27,8 @@ pub(super) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
 
 /// Deletes every result whose retention is over. Their rows stay: a payment hash is remembered for ever.
 pub(super) async fn sweep(engine: &Engine) {
-    loop {
+    // While the storage is away every single one would fail.
+    while engine.artifacts.is_reachable() {
         match sweep_batch(engine).await {
             Ok(swept) if swept > 0 => {
                 tracing::info!(results = swept, "results deleted after their retention");
@@ -37,22 +42,33 @@ pub(super) async fn sweep(engine: &Engine) {
     }
 }
 
-/// Deletes what an earlier process began and did not finish.
-pub(super) async fn sweep_after_crash(engine: &Engine) {
-    let swept = match engine.store.needed_input_files().await {
-        Ok(needed) => {
-            let known = |name: String| async move { engine.store.is_artifact_known(&name).await };
-            artifacts::sweep_leftovers(&engine.artifacts, |file| needed.contains(file), known)
-                .await
-                .map_err(|error| error.to_string())
+/// Deletes what an earlier process began and did not finish, as soon as the storage can be reached.
+pub(super) async fn sweep_after_crash(engine: Arc<Engine>, shutdown: Shutdown) {
+    let sweep = async {
+        let mut failures = 0;
+        loop {
+            engine.artifacts.wait_until_reachable().await;
+            match sweep_leftovers(&engine).await {
+                Ok(0) => return,
+                Ok(files) => return tracing::info!(files, "leftovers of an earlier process deleted"),
+                Err(error) => tracing::error!(error, "sweeping leftovers failed"),
+            }
+            failures += 1;
+            let pause = backoff::pause(failures, SWEEP_AGAIN, LONGEST_PAUSE, rand::random());
+            tokio::time::sleep(pause).await;
         }
-        Err(error) => Err(error.to_string()),
     };
-    match swept {
-        Ok(0) => {}
-        Ok(files) => tracing::info!(files, "leftovers of an earlier process deleted"),
-        Err(error) => tracing::error!(%error, "sweeping leftovers failed"),
+    tokio::select! {
+        () = shutdown.soft() => {}
+        () = sweep => {}
     }
+}
+
+async fn sweep_leftovers(engine: &Engine) -> Result<usize, String> {
+    let needed = engine.store.needed_input_files().await.map_err(|error| error.to_string())?;
+    let known = |name: String| async move { engine.store.is_artifact_known(&name).await };
+    let swept = artifacts::sweep_leftovers(&engine.artifacts, |file| needed.contains(file), known).await;
+    swept.map_err(|error| error.to_string())
 }
 
 async fn sweep_batch(engine: &Engine) -> Result<usize, Box<dyn std::error::Error + Send + Sync>> {

@@ -4,6 +4,7 @@
 mod artifacts;
 mod bodies;
 mod browsers;
+mod bucket;
 mod callback_secrets;
 mod callbacks;
 mod challenge;

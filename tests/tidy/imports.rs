@@ -13,7 +13,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("telemetry", &["config"]),
     ("egress", &["clock"]),
     ("store", &["clock"]),
-    ("artifacts", &["clock"]),
+    ("artifacts", &["egress", "clock", "config"]),
     ("lightning", &["circuit", "egress", "clock", "config"]),
     ("providers", &["circuit", "egress", "artifacts", "clock"]),
     ("catalog", &["egress", "clock", "config"]),

@@ -11,6 +11,7 @@ use crate::config::raw::{RawLightning, RawLightningBackend, RawNetwork};
 use crate::config::{LightningConfig, PoolConfig};
 use crate::domain::Network;
 
+pub(super) use sections::check_url;
 pub(crate) use sections::is_near;
 
 pub(super) fn lightning(raw: &RawLightning, environment: &Environment, p: &mut Problems) -> LightningConfig {

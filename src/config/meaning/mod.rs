@@ -4,6 +4,7 @@
 //! returns after a problem is never used: [`meaning`] gives out a [`Config`] only where there was none.
 
 mod allowed;
+mod artifacts;
 mod lightning;
 mod money;
 mod pricing;
@@ -58,7 +59,7 @@ pub(super) fn meaning(
     let paywall = work::paywall(&raw.paywall, p);
     let waiting = work::waiting(&raw.waiting, p);
     let jobs = work::jobs(&raw.jobs, p);
-    let artifacts = work::artifacts(&raw.artifacts, p);
+    let artifacts = artifacts::Section { raw: &raw.artifacts, data_dir: &raw.data_dir, environment }.meaning(p);
     let data_dir = raw.data_dir.clone();
     match keys(p) {
         Some(keys) if problems.is_empty() => Ok(Config {

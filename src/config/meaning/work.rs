@@ -1,16 +1,14 @@
-//! Limits, waiting, jobs and artifacts.
+//! Limits, waiting and jobs.
 
 use std::time::Duration;
 
 use super::allowed::{DAY, HOUR, MINUTE};
 use crate::config::error::Problems;
-use crate::config::raw::{RawArtifacts, RawJobs, RawLimits, RawPaywall, RawWaiting};
-use crate::config::{
-    ArtifactsConfig, ChallengeLimit, JobsConfig, LimitsConfig, PaywallConfig, ServiceConfig, WaitingConfig,
-};
+use crate::config::raw::{RawJobs, RawLimits, RawPaywall, RawWaiting};
+use crate::config::{ChallengeLimit, JobsConfig, LimitsConfig, PaywallConfig, ServiceConfig, WaitingConfig};
 
 /// Pauses shorter than this are busy loops.
-const SHORTEST_PAUSE: f64 = 0.01;
+pub(super) const SHORTEST_PAUSE: f64 = 0.01;
 
 pub(super) fn paywall(raw: &RawPaywall, p: &mut Problems) -> PaywallConfig {
     // Whoever pays in an invoice's last second needs time to come back.
@@ -82,13 +80,5 @@ pub(super) fn jobs(raw: &RawJobs, p: &mut Problems) -> JobsConfig {
         backoff_max,
         poll_interval: p.seconds("jobs.poll_interval_seconds", raw.poll_interval_seconds, SHORTEST_PAUSE..=HOUR),
         provider_timeout: p.seconds("jobs.provider_timeout_seconds", raw.provider_timeout_seconds, 0.1..=HOUR),
-    }
-}
-
-pub(super) fn artifacts(raw: &RawArtifacts, p: &mut Problems) -> ArtifactsConfig {
-    let days = p.number("artifacts.retention_days", raw.retention_days, 1..=3_650, " days");
-    ArtifactsConfig {
-        retention: Duration::from_secs(u64::from(days) * 86_400),
-        sweep_every: p.seconds("artifacts.sweep_every_seconds", raw.sweep_every_seconds, SHORTEST_PAUSE..=DAY),
     }
 }

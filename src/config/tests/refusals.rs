@@ -75,6 +75,56 @@ fn what_cannot_be_is_refused_under_its_key() {
     }
 }
 
+/// A good section for a bucket, but for `line`, which stands for its key's.
+fn bucket(line: &str) -> String {
+    let good = [
+        "url = 's3://results/a/b'",
+        "endpoint = 'https://s3.example.com'",
+        "access_key_id = 'env:KEY'",
+        "secret_access_key = 'env:KEY'",
+    ];
+    let key = line.split(' ').next();
+    let kept: Vec<&str> = good.into_iter().filter(|good| good.split(' ').next() != key).collect();
+    format!("[artifacts]\n{}\n{}", kept.join("\n"), if line.contains('=') { line } else { "" })
+}
+
+#[test]
+fn a_bucket_that_cannot_be_used_is_refused_under_its_key() {
+    for (line, path) in [
+        ("url = 'file:///srv/results'", "artifacts.url"),
+        ("url = 's3://'", "artifacts.url"),
+        ("url = 's3://Results'", "artifacts.url"),
+        ("url = 's3://results//a'", "artifacts.url"),
+        ("url = 's3://results/../a'", "artifacts.url"),
+        ("url = 's3://user:c0ffee@results'", "artifacts.url"),
+        ("endpoint = 's3.example.com'", "artifacts.endpoint"),
+        ("endpoint = 'http://s3.example.com'", "artifacts.endpoint"),
+        ("endpoint = 'https://s3.example.com/results'", "artifacts.endpoint"),
+        ("endpoint = 'https://a:c0ffee@s3.example.com'", "artifacts.endpoint"),
+        ("endpoint = 'https://10.0.0.1'\npath_style = false", "artifacts.path_style"),
+        ("region = ''", "artifacts.region"),
+        ("region = 'a/b'", "artifacts.region"),
+        ("access_key_id", "artifacts.access_key_id"),
+        ("secret_access_key", "artifacts.secret_access_key"),
+        ("secret_access_key = 'c0ffee'", "artifacts.secret_access_key"),
+        ("redirect_seconds = 9", "artifacts.redirect_seconds"),
+        ("redirect_seconds = 604801", "artifacts.redirect_seconds"),
+        ("serve = 'both'", "artifacts.serve"),
+    ] {
+        let errors = refused(&bucket(line));
+        assert!(paths(&errors).contains(&path) && errors.0.len() <= 2, "{line}\n{errors}");
+        assert!(!errors.to_string().contains("c0ffee"), "{errors}");
+    }
+    for (line, path) in [
+        ("endpoint = 'https://s3.example.com'", "artifacts.endpoint"),
+        ("access_key_id = 'env:KEY'", "artifacts.access_key_id"),
+        ("secret_access_key = 'env:KEY'", "artifacts.secret_access_key"),
+        ("serve = 'redirect'", "artifacts.serve"),
+    ] {
+        assert_eq!(paths(&refused(&format!("[artifacts]\n{line}"))), [path]);
+    }
+}
+
 #[test]
 fn the_edges_of_what_can_be_are_accepted() {
     for file in [
@@ -86,6 +136,10 @@ fn the_edges_of_what_can_be_are_accepted() {
         "[limits]\nbody_memory_bytes = 16777216",
         "[services.video]\nprice = { fixed = 2100000000000000 }\nbody_limit_bytes = 2256",
         "[services.video]\nprice = { per_second = 210000000000000 }",
+        &bucket("endpoint = 'http://127.0.0.1:9000'"),
+        &bucket("endpoint = 'https://s3.example.com'\npath_style = false\nserve = 'redirect'"),
+        &bucket("url = 's3://results'"),
+        &bucket("endpoint"),
     ] {
         let loaded = load(&format!("{file}\n{KEYS}"), &[]);
         assert!(loaded.is_ok(), "{file}\n{}", loaded.unwrap_err());

@@ -3,6 +3,7 @@
 mod answer;
 mod app;
 mod bodies;
+mod bucket;
 #[path = "../../kit/client.rs"]
 pub mod client;
 mod lightning;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use answer::Answer;
 pub use app::{Setup, TestApp};
 pub use bodies::{image_body, video_body};
+pub use bucket::Bucket;
 pub use lightning::{FakeLightning, Lie};
 pub use macaroons::Pieces;
 pub use provider::{FakeProvider, Generation, SubmitStep};

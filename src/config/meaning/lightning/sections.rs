@@ -153,7 +153,7 @@ fn url(path: &str, typed: Option<&str>, p: &mut Problems) -> Url {
     })
 }
 
-fn check_url(typed: &str) -> Result<Url, &'static str> {
+pub(in crate::config::meaning) fn check_url(typed: &str) -> Result<Url, &'static str> {
     let url = Url::parse(typed).map_err(|_| "this is no URL: it must begin with https:// or http://")?;
     if !matches!(url.scheme(), "https" | "http") {
         return Err("this must begin with https:// or http://");
