@@ -2,6 +2,7 @@
 
 mod check;
 mod lightning;
+mod models;
 mod preconditions;
 
 use std::fs::File;
@@ -16,7 +17,7 @@ use crate::artifacts::ArtifactStore;
 use crate::callbacks::{self, Callbacks};
 use crate::catalog::Catalog;
 use crate::clock::{Clock, signed_millis};
-use crate::config::{CallbacksConfig, Config, ServiceConfig};
+use crate::config::{CallbacksConfig, Config, RouteConfig};
 use crate::domain::ServiceId;
 use crate::http::body::BodyReader;
 use crate::http::budget::Budget;
@@ -24,13 +25,13 @@ use crate::http::client::TrustedProxies;
 use crate::http::gateway::Gateway;
 use crate::http::server::{self, Server};
 use crate::http::site::{self, Simulated};
+use crate::http::storefront::Storefront;
 use crate::http::{answer, metrics_page, routes};
-use crate::jobs::{self, Jobs};
+use crate::jobs::{self, Jobs, Links};
 use crate::lightning::sandbox::SandboxLightning;
 use crate::lightning::{Guarded, Invoices, LightningBackend};
 use crate::paywall::Paywall;
-use crate::providers::sandbox::SandboxProvider;
-use crate::providers::{Provider, Providers};
+use crate::providers::Providers;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::telemetry;
@@ -73,24 +74,19 @@ pub struct Backends {
     pub sandbox: Option<Arc<SandboxLightning>>,
     /// Who does the work.
     pub providers: Providers,
-    /// Whether the work is simulated.
-    pub simulated_models: bool,
+    /// Services whose work is simulated.
+    pub simulated_models: Vec<ServiceId>,
 }
 
 impl Backends {
     /// Builds what `config` names.
     pub fn choose(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let (lightning, sandbox) = lightning::choose(config, clock)?;
-        let folder = config.data_dir.join("sandbox");
-        let provider: Arc<dyn Provider> = Arc::new(
-            SandboxProvider::new(&folder, clock.clone(), config.sandbox.generation_time)
-                .with_context(|| format!("cannot write to {}", folder.display()))?,
-        );
         Ok(Self {
             lightning,
             sandbox,
-            providers: Providers::new(ServiceId::ALL.map(|service| (service, provider.clone())).to_vec()),
-            simulated_models: true,
+            providers: models::choose(config, clock)?,
+            simulated_models: ServiceId::ALL.into_iter().filter(|service| config.simulated(*service)).collect(),
         })
     }
 }
@@ -170,19 +166,20 @@ fn build(
     shutdown: &Shutdown,
 ) -> anyhow::Result<Arc<Gateway>> {
     let artifacts = ArtifactStore::open(&config.artifacts.storage).context("cannot open where artifacts are kept")?;
-    let catalog = Arc::new(Catalog::new(config.services.clone()));
+    let catalog = Arc::new(catalog(&config, backends.providers.all().map(|route| route.settings()))?);
     let parts = jobs::Parts {
         store: store.clone(),
         artifacts: artifacts.clone(),
         providers: backends.providers.clone(),
         catalog: catalog.clone(),
         clock: clock.clone(),
+        links: Links::new(&config.keys),
+        public_url: public_url.to_owned(),
     };
     let simulated = Simulated { payments: backends.sandbox.is_some(), models: backends.simulated_models };
-    let site = site::describe(&config, &catalog, public_url.to_owned(), simulated);
+    let site = site::describe(&config, &catalog, public_url.to_owned(), &simulated);
     let node = Arc::new(Guarded::new(backends.lightning, &config.lightning));
-    let sold = catalog.services().iter().flat_map(ServiceConfig::quotes);
-    let sold = sold.map(|quote| (quote.amount, quote.description)).collect();
+    let sold = catalog.quotes().into_iter().map(|quote| (quote.amount, quote.description)).collect();
     let invoices = Arc::new(Invoices::new(node, clock.clone(), &config.lightning, sold));
     Ok(Arc::new(Gateway {
         catalog,
@@ -201,7 +198,14 @@ fn build(
         decoders: Arc::new(Semaphore::new(config.limits.decoders)),
         shutdown: shutdown.clone(),
         site,
+        storefront: Storefront::default(),
     }))
+}
+
+/// What is sold along `routes`. A service that nobody does the work of is not mentioned anywhere.
+fn catalog<'a>(config: &Config, routes: impl IntoIterator<Item = &'a RouteConfig>) -> Result<Catalog, Refused> {
+    let sold = config.services.iter().filter(|service| !config.unsold.contains(&service.id));
+    Catalog::of_routes(sold.cloned().collect(), routes).map_err(|error| Refused(error.to_string()))
 }
 
 /// What is posted is what whoever knows the job's public id may read.

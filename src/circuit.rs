@@ -10,6 +10,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+/// A server may ask for a pause, and not for a holiday.
+const LONGEST_ASKED: Duration = Duration::from_mins(5);
+
 /// The fuse. Callers ask [`Circuit::admit`] first, and say afterwards how it went.
 #[derive(Debug)]
 pub struct Circuit {
@@ -91,7 +94,8 @@ impl Circuit {
         if inner.failures < self.threshold && at_least.is_none() {
             return;
         }
-        inner.next_probe = Some(now + inner.pause.max(at_least.unwrap_or_default()).min(Duration::from_mins(5)));
+        let asked = at_least.unwrap_or_default().min(LONGEST_ASKED);
+        inner.next_probe = Some(now + inner.pause.max(asked));
         inner.pause = inner.pause.saturating_mul(2).min(self.pauses.longest);
         reason.clone_into(&mut inner.reason);
         self.open.send_replace(true);

@@ -67,8 +67,9 @@
 //! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] and [`lightning`] do not import [`store`]
 //!    (`tests/tidy`): root keys are derived, and amounts stand inside the macaroon ([`paywall::token`]). [`books`] writes
 //!    what was paid. `tests/http/challenge.rs`; `tests/http/lightning.rs`: `payments_are_entered_in_the_books`.
-//! 7. *One price function.* [`catalog::price::quote`] feeds the challenge, the pages and the metadata;
-//!    `catalog/describe.rs`: `the_examples_can_be_bought_at_the_price_they_show`.
+//! 7. *One price function.* [`catalog::price::quote`] feeds the challenge, the pages, the metadata and the shelves of
+//!    invoices; `catalog/describe.rs`: `the_examples_can_be_bought_at_the_price_they_show`. The price follows the route
+//!    that sells ([`http::offer`]), and so does everything that states it (`tests/http/selling.rs`).
 //! 8. *SQL in `store`, axum and askama in `http`, the environment in `config`.* Kept by the tests in `tests/tidy`.
 //! 9. *The sandbox is a choice of adapters.* [`app::Backends`] makes it; elsewhere it is a value that the pages show and
 //!    a route that exists or not. Money that is worth nothing (the sandbox's, test networks') is taken on loopback only,

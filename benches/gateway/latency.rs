@@ -38,12 +38,12 @@ impl Provider for Instantly {
         Ok(order.key.to_owned())
     }
 
-    async fn find(&self, _: &str) -> Result<Found, ProviderError> {
+    async fn find(&self, _: &Order<'_>) -> Result<Found, ProviderError> {
         Ok(Found::Nothing)
     }
 
     async fn poll(&self, _: &Task<'_>) -> Result<Poll, ProviderError> {
-        Ok(Poll::Ready)
+        Ok(Poll::Ready { charged: None })
     }
 
     async fn fetch(&self, _: &Task<'_>) -> Result<ByteStream, ProviderError> {
@@ -55,7 +55,7 @@ impl Provider for Instantly {
         Ok(())
     }
 
-    async fn probe(&self) -> Result<(), ProviderError> {
+    async fn probe(&self, _model: &str) -> Result<(), ProviderError> {
         Ok(())
     }
 }

@@ -7,15 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use crate::artifacts::ArtifactStore;
-use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::{Config, LightningConfig, PoolConfig, ServiceConfig, StorageConfig};
+use crate::config::{Config, LightningConfig, PoolConfig, StorageConfig};
 use crate::domain::{Invoice, Msat, PaymentHash};
 use crate::lightning::{FaultKind, FeeLimit, Guarded, InvoiceState, Invoices, LightningBackend, NodeError};
 use crate::store::Store;
 
-use super::lightning;
 use super::preconditions::{refuse_dropped_keys, tls_acceptor};
+use super::{catalog, lightning, models};
 
 /// What a wallet shows of an invoice that nobody should pay.
 const DESCRIPTION: &str = "satforge check, not to be paid";
@@ -24,6 +23,8 @@ const DESCRIPTION: &str = "satforge check, not to be paid";
 pub async fn check(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<()> {
     config.server.tls.as_ref().map(tls_acceptor).transpose()?;
     lightning::choose(config, clock)?;
+    models::check(config, clock)?;
+    catalog(config, &config.routes)?;
     if let StorageConfig::S3(bucket) = &config.artifacts.storage {
         ArtifactStore::for_trial(bucket)?;
     }
@@ -36,8 +37,8 @@ pub async fn check(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<()
     checked
 }
 
-/// Tries the Lightning backend: makes an invoice, checks it as a start would, and looks it up. Then tries the bucket, if
-/// results are kept in one. Returns what to tell the operator, line by line.
+/// Tries the Lightning backend: makes an invoice, checks it as a start would, and looks it up. Then tries every route with
+/// calls that cost nothing, and the bucket, if results are kept in one. Returns what to tell the operator, line by line.
 ///
 /// Errors with a sentence that names the key of the configuration to look at, where that is known.
 pub async fn check_live(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<String>> {
@@ -60,6 +61,7 @@ pub async fn check_live(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Resu
     lines.push(look_up(&*backend, &invoice).await?);
     lines.push(payouts(&*backend).await?.into());
     lines.extend(describe(&*backend, &invoice, clock.unix_seconds()));
+    lines.extend(models::try_out(config, clock).await?);
     lines.extend(storage(config).await?);
     Ok(lines)
 }
@@ -75,8 +77,7 @@ async fn obtain(config: &Config, invoices: &Invoices) -> anyhow::Result<Invoice>
     let smallest = Msat::from_sat(1)?;
     match invoices.obtain(smallest, DESCRIPTION).await {
         Err(NodeError::Backend(error)) if error.kind == FaultKind::Refused => {
-            let catalog = Catalog::new(config.services.clone());
-            let prices = catalog.services().iter().flat_map(ServiceConfig::quotes).map(|quote| quote.amount);
+            let prices = catalog(config, &config.routes)?.quotes().into_iter().map(|quote| quote.amount);
             let Some(price) = prices.min() else { bail!(error) };
             Ok(invoices.obtain(price, DESCRIPTION).await?)
         }

@@ -7,9 +7,9 @@ use crate::config::{PriceRule, ServiceConfig, ServiceKind};
 use crate::domain::JobSpec;
 use crate::domain::request::{ImageType, ModelSpec, VideoSpec};
 
-use super::callback;
 use super::price::{self, Quote};
 use super::video::DURATIONS;
+use super::{callback, images};
 
 /// A priced example.
 #[derive(Clone, Debug)]
@@ -61,14 +61,22 @@ impl ServiceConfig {
     pub fn price_rule(&self) -> String {
         match self.price {
             PriceRule::Fixed(amount) => format!("{} sats per request", amount.sat_rounded_up()),
-            PriceRule::PerSecond(amount) => format!("{} sats per second", amount.sat_rounded_up()),
+            PriceRule::PerSecond(amount) => match amount.whole_sat() {
+                Some(sats) => format!("{sats} sats per second"),
+                None => format!("{} sats per second, in all rounded up to a whole sat", price::decimal(amount)),
+            },
         }
     }
 
     /// Every amount that a request can cost, and what a wallet shows for it.
     #[must_use]
     pub fn quotes(&self) -> Vec<Quote> {
-        let specs = match &self.kind {
+        self.samples().iter().filter_map(|spec| price::quote(self, spec).ok()).collect()
+    }
+
+    /// A request for each amount.
+    pub(super) fn samples(&self) -> Vec<JobSpec> {
+        match &self.kind {
             ServiceKind::Video { .. } => DURATIONS
                 .into_iter()
                 .map(|duration| {
@@ -79,8 +87,7 @@ impl ServiceConfig {
             ServiceKind::Model3d { .. } => {
                 vec![JobSpec::Model3d(ModelSpec { media_type: ImageType::Png, image: Bytes::new() })]
             }
-        };
-        specs.iter().filter_map(|spec| price::quote(self, spec).ok()).collect()
+        }
     }
 
     /// What typical requests cost; the first is the default one.
@@ -100,7 +107,11 @@ impl ServiceConfig {
                 .collect(),
             ServiceKind::Model3d { .. } => {
                 let (PriceRule::Fixed(amount) | PriceRule::PerSecond(amount)) = self.price;
-                vec![PricedExample { label: "3D model".into(), sats: amount.sat_rounded_up(), body: model_body() }]
+                vec![PricedExample {
+                    label: "3D model".into(),
+                    sats: amount.sat_rounded_up(),
+                    body: self.example_body(),
+                }]
             }
         }
     }
@@ -142,15 +153,14 @@ impl ServiceConfig {
                     },
                 ]
             }
-            ServiceKind::Model3d { max_side, max_pixels, .. } => vec![Param {
+            ServiceKind::Model3d { .. } => vec![Param {
                 name: "image",
                 kind: "string",
                 required: true,
                 rule: format!(
-                    "Base64 data URI with its prefix: image/png, image/jpeg or image/webp; at most {max_side} pixels a \
-                     side and {} megapixels; the whole body at most {} MiB.",
-                    max_pixels / 1_000_000,
-                    self.body_limit / (1024 * 1024),
+                    "Base64 data URI with its prefix: image/png, image/jpeg or image/webp; {}; the whole body at most {}.",
+                    images::in_words(&self.image_bounds()),
+                    images::bytes_in_words(u64::try_from(self.body_limit).unwrap_or(u64::MAX)),
                 ),
                 default: None,
             }],
@@ -172,10 +182,7 @@ impl ServiceConfig {
                 }),
                 json!(["prompt", "model"]),
             ),
-            ServiceKind::Model3d { .. } => (
-                json!({"image": {"type": "string", "pattern": "^data:image/(png|jpeg|webp);base64,"}}),
-                json!(["image"]),
-            ),
+            ServiceKind::Model3d { .. } => (json!({"image": self.image_schema()}), json!(["image"])),
         };
         if let Some(properties) = properties.as_object_mut() {
             properties.extend(callback::properties());
@@ -195,12 +202,26 @@ impl ServiceConfig {
         })
     }
 
+    /// What no schema can say of an image stands in words.
+    fn image_schema(&self) -> Value {
+        let accepted = self.image_bounds();
+        let mut schema = json!({
+            "type": "string",
+            "pattern": "^data:image/(png|jpeg|webp);base64,",
+            "description": format!("A picture of {}.", images::in_words(&accepted)),
+        });
+        if let (Some(schema), Some(longest)) = (schema.as_object_mut(), images::longest_data_uri(&accepted)) {
+            schema.insert("maxLength".into(), longest.into());
+        }
+        schema
+    }
+
     /// A body that can be bought as it stands, on one line.
     #[must_use]
     pub fn example_body(&self) -> String {
         match &self.kind {
             ServiceKind::Video { models, .. } => video_body(models.first().map_or("", String::as_str), DURATIONS[0]),
-            ServiceKind::Model3d { .. } => model_body(),
+            ServiceKind::Model3d { .. } => format!(r#"{{"image":"{}"}}"#, self.example_image()),
         }
     }
 }
@@ -209,13 +230,6 @@ impl ServiceConfig {
 fn video_body(model: &str, duration: u32) -> String {
     format!(r#"{{"prompt":"A boat at dusk","model":{},"duration":{duration}}}"#, Value::from(model))
 }
-
-fn model_body() -> String {
-    format!(r#"{{"image":"{TINY_PNG}"}}"#)
-}
-
-/// A whole PNG of 8 × 8 pixels, so that an example can be sent as it is printed.
-const TINY_PNG: &str = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAIUlEQVR42mNQUDPGihgg1P9Z8nCEkEAWhctRWQKn5VgRAIB9RiF6GN8YAAAAAElFTkSuQmCC";
 
 #[cfg(test)]
 mod tests {
@@ -236,7 +250,8 @@ mod tests {
         };
         let sats = |sats| Msat::from_sat(sats).unwrap();
         let video = ServiceKind::Video { models: vec!["Video Generation".into()], max_prompt_chars: 2_000 };
-        let model = ServiceKind::Model3d { max_side: 8_192, max_pixels: 40_000_000, max_alloc: 128 << 20 };
+        let model =
+            ServiceKind::Model3d { max_side: 8_192, max_pixels: 40_000_000, max_alloc: 128 << 20, routes: vec![] };
         [
             service(ServiceId::Video, PriceRule::PerSecond(sats(100)), video),
             service(ServiceId::Model3d, PriceRule::Fixed(sats(350)), model),

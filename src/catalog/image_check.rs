@@ -4,17 +4,22 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageDecoder as _, ImageFormat, ImageReader};
 
+use crate::config::ImageBounds;
 use crate::domain::request::ImageType;
+
+use super::images;
 
 /// What an image may measure.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct Limits<'a> {
     /// The largest width and height in pixels.
     pub max_side: u32,
     /// The most pixels: a small file can claim a huge canvas.
     pub max_pixels: u64,
     /// The most bytes that decoding may allocate.
     pub max_alloc: u64,
+    /// Alternatives of which it has to be within one.
+    pub accepted: &'a [ImageBounds],
 }
 
 /// What is wrong with an image, as a sentence for the caller.
@@ -36,13 +41,27 @@ pub enum ImageProblem {
     /// Too many pixels in all.
     #[error("the image has {0} pixels; at most {1} are accepted")]
     TooManyPixels(u64, u64),
+    /// Nothing that somebody here could work with.
+    #[error(
+        "no model here takes this image of {width} × {height} pixels and {bytes} bytes; accepted are images of {accepted}"
+    )]
+    NotTaken {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// The file's length.
+        bytes: usize,
+        /// The bounds in words.
+        accepted: String,
+    },
     /// Damaged or cut short.
     #[error("the image does not decode: it is damaged, cut short, or needs too much memory")]
     Damaged,
 }
 
 /// Decodes the whole image: takes up to seconds of CPU, so call it off the async threads and bound the callers.
-pub fn check(bytes: &[u8], declared: ImageType, limits: &Limits) -> Result<(), ImageProblem> {
+pub fn check(bytes: &[u8], declared: ImageType, limits: &Limits<'_>) -> Result<(), ImageProblem> {
     let format = match declared {
         ImageType::Png => ImageFormat::Png,
         ImageType::Jpeg => ImageFormat::Jpeg,
@@ -63,6 +82,13 @@ pub fn check(bytes: &[u8], declared: ImageType, limits: &Limits) -> Result<(), I
     let pixels = u64::from(width) * u64::from(height);
     if pixels > limits.max_pixels {
         return Err(ImageProblem::TooManyPixels(pixels, limits.max_pixels));
+    }
+    let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let taken =
+        |bounds: &ImageBounds| bounds.admits_size(width, height) && bounds.max_bytes.is_none_or(|most| length <= most);
+    if !limits.accepted.iter().any(taken) {
+        let accepted = images::in_words(limits.accepted);
+        return Err(ImageProblem::NotTaken { width, height, bytes: bytes.len(), accepted });
     }
     // The decoder counts what it allocates itself; the pixels it is asked for come on top.
     let mut allocations = image::Limits::default();

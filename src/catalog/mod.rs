@@ -8,23 +8,20 @@ pub mod image_check;
 pub mod price;
 
 mod callback;
+mod images;
+mod list;
 mod model3d;
 mod video;
 
 use bytes::Bytes;
 
 use crate::config::{ServiceConfig, ServiceKind};
-use crate::domain::{Callback, JobSpec, ServiceId};
+use crate::domain::{Callback, JobSpec};
 
 use body::Fields;
 pub use body::{BodyError, Problem};
+pub use list::{Catalog, Unpriceable};
 pub use price::Quote;
-
-/// The services on sale and their settings.
-#[derive(Clone, Debug)]
-pub struct Catalog {
-    services: Vec<ServiceConfig>,
-}
 
 /// A request that can be run, and its price.
 #[derive(Debug)]
@@ -35,26 +32,6 @@ pub struct Priced {
     pub quote: Quote,
     /// Whom to tell of its end.
     pub callback: Option<Callback>,
-}
-
-impl Catalog {
-    /// A catalogue of `services`.
-    #[must_use]
-    pub const fn new(services: Vec<ServiceConfig>) -> Self {
-        Self { services }
-    }
-
-    /// Every service, in the order in which pages show them.
-    #[must_use]
-    pub fn services(&self) -> &[ServiceConfig] {
-        &self.services
-    }
-
-    /// The settings of one service; `None` when it is not on sale.
-    #[must_use]
-    pub fn service(&self, id: ServiceId) -> Option<&ServiceConfig> {
-        self.services.iter().find(|service| service.id == id)
-    }
 }
 
 /// Whether an image's pixels are looked at.
@@ -74,8 +51,14 @@ pub fn validate(service: &ServiceConfig, body: &Bytes, depth: Depth) -> Result<P
     let callback = callback::take(&mut fields, service.private_callbacks, depth);
     let spec = match &service.kind {
         ServiceKind::Video { models, max_prompt_chars } => video::parse(fields, models, *max_prompt_chars)?,
-        ServiceKind::Model3d { max_side, max_pixels, max_alloc } => {
-            let limits = image_check::Limits { max_side: *max_side, max_pixels: *max_pixels, max_alloc: *max_alloc };
+        ServiceKind::Model3d { max_alloc, .. } => {
+            let accepted = service.image_bounds();
+            let limits = image_check::Limits {
+                max_side: accepted.iter().filter_map(|bounds| bounds.max_side).max().unwrap_or_default(),
+                max_pixels: accepted.iter().filter_map(|bounds| bounds.max_pixels).max().unwrap_or_default(),
+                max_alloc: *max_alloc,
+                accepted: &accepted,
+            };
             model3d::parse(fields, &limits, depth)?
         }
     };

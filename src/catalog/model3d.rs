@@ -22,7 +22,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-pub(super) fn parse(mut fields: Fields<'_>, limits: &Limits, depth: Depth) -> Result<JobSpec, BodyError> {
+pub(super) fn parse(mut fields: Fields<'_>, limits: &Limits<'_>, depth: Depth) -> Result<JobSpec, BodyError> {
     let image = fields.take_required_text("image").and_then(|uri| match read_image(&uri, limits, depth) {
         Ok(image) => Some(image),
         Err(detail) => {
@@ -35,7 +35,7 @@ pub(super) fn parse(mut fields: Fields<'_>, limits: &Limits, depth: Depth) -> Re
     image.map(JobSpec::Model3d).ok_or_else(BodyError::unpriceable)
 }
 
-fn read_image(uri: &str, limits: &Limits, depth: Depth) -> Result<ModelSpec, String> {
+fn read_image(uri: &str, limits: &Limits<'_>, depth: Depth) -> Result<ModelSpec, String> {
     let (media_type, base64) = split_data_uri(uri)?;
     let bytes = BASE64.decode(base64).map_err(|_| "the data after `base64,` is not standard base64".to_owned())?;
     if depth == Depth::Full {
@@ -57,11 +57,17 @@ fn split_data_uri(uri: &str) -> Result<(ImageType, &str), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ImageBounds;
     use base64::engine::general_purpose::STANDARD as ENGINE;
     use image::{DynamicImage, ImageFormat};
     use std::io::Cursor;
 
-    const LIMITS: Limits = Limits { max_side: 100, max_pixels: 5_000, max_alloc: 14_000 };
+    const LIMITS: Limits<'_> =
+        Limits { max_side: 100, max_pixels: 5_000, max_alloc: 14_000, accepted: &[BOUNDS, SMALL_FILES] };
+    const BOUNDS: ImageBounds =
+        ImageBounds { max_bytes: None, min_side: Some(3), max_side: Some(100), max_pixels: Some(5_000) };
+    const SMALL_FILES: ImageBounds =
+        ImageBounds { max_bytes: Some(100), min_side: None, max_side: Some(4), max_pixels: Some(5_000) };
 
     fn file(width: u32, height: u32, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
@@ -126,6 +132,25 @@ mod tests {
         for (body, word) in refused {
             let detail = judge(&body).unwrap_err();
             assert!(detail.contains(word), "{detail} should say {word}");
+        }
+    }
+
+    #[test]
+    fn an_image_has_to_be_taken_by_one_of_the_routes() {
+        let image = |width, height, tail: usize| {
+            let mut bytes = file(width, height, ImageFormat::Png);
+            bytes.resize(bytes.len().max(tail), 0);
+            judge(&body("image/png", &bytes))
+        };
+        assert_eq!(image(3, 3, 1_000), Ok(()), "the first takes it");
+        assert_eq!(image(2, 2, 0), Ok(()), "the second takes it");
+        for (width, height, bytes) in [(2, 2, 1_000), (2, 40, 1_000), (2, 5, 0)] {
+            let detail = image(width, height, bytes).unwrap_err();
+            assert!(detail.contains(&format!("{width} × {height} pixels")), "{detail}");
+            assert!(
+                detail.contains("3 to 100 pixels a side, at most 5000 pixels in all; or at most 4 pixels"),
+                "{detail}"
+            );
         }
     }
 

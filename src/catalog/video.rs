@@ -10,7 +10,7 @@ use super::callback;
 pub(super) const FIELDS: [&str; 6] =
     ["prompt", "model", "duration", "camera_fixed", callback::URL_FIELD, callback::ID_FIELD];
 /// The lengths on sale, in seconds; the first is the default.
-pub(super) const DURATIONS: [u32; 2] = [5, 10];
+pub(super) const DURATIONS: [u32; 2] = VideoSpec::DURATIONS;
 
 pub(super) fn parse(mut fields: Fields<'_>, models: &[String], max_prompt_chars: usize) -> Result<JobSpec, BodyError> {
     let prompt = prompt(&mut fields, max_prompt_chars);

@@ -1,5 +1,7 @@
 //! What holds where nothing was typed.
 
+use std::collections::BTreeMap;
+
 use super::raw::{
     RawArtifacts, RawBlink, RawCallbacks, RawCln, RawConfig, RawJobs, RawKeys, RawLightning, RawLightningAddress,
     RawLightningBackend, RawLimits, RawLnbits, RawLnd, RawLog, RawLogFormat, RawMetrics, RawModel3d, RawNwc,
@@ -34,6 +36,7 @@ impl RawConfig {
             artifacts: artifacts(),
             callbacks: RawCallbacks { allow_private: None },
             sandbox: RawSandbox { public: false, rehearsal: false, generation_seconds: 3.0 },
+            providers: BTreeMap::new(),
         }
     }
 
@@ -72,6 +75,7 @@ fn video() -> RawVideo {
         body_limit_bytes: 64 * KIB,
         deadline_seconds: 600.0,
         result_limit_bytes: RESULT_LIMIT,
+        routes: Vec::new(),
     }
 }
 
@@ -84,6 +88,7 @@ const fn model_3d() -> RawModel3d {
         body_limit_bytes: 16 * MIB,
         deadline_seconds: 900.0,
         result_limit_bytes: RESULT_LIMIT,
+        routes: Vec::new(),
     }
 }
 

@@ -54,6 +54,11 @@ impl Problems {
         }
     }
 
+    /// Whether there is a problem with the key or section at `path` itself.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.0.iter().any(|known| known.path == path)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

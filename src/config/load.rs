@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use figment::providers::Serialized;
 use figment::value::{Dict, Value};
 use figment::{Figment, error};
-use serde::Deserialize as _;
 
 use super::environment::{Environment, variable_name};
 use super::error::{ConfigError, ConfigErrors, Problems};
 use super::meaning::{Mode, meaning};
 use super::raw::RawConfig;
 use super::shape::Shape;
-use super::{Config, dev_key, mismatch, secret};
+use super::tables::Tables;
+use super::{Config, dev_key, secret, tables};
 
 /// What the command line of `satforge dev` may decide.
 #[derive(Clone, Debug, Default)]
@@ -123,8 +123,12 @@ fn read(
     let merge = |figment: Figment, layer: Dict| figment.merge(Serialized::defaults(layer));
     let mut typed = layers.into_iter().fold(Figment::new(), merge).find_value("").map_err(internal)?;
 
+    let tables = Tables::take(&mut typed);
     shape.remove_unknown(&mut typed, problems);
-    let raw = fit(&shape, typed, problems)?;
+    let Some(mut raw) = shape.fit::<RawConfig>(typed, problems) else {
+        return Err(std::mem::take(problems).into_errors(|_| None));
+    };
+    tables.read_into(&mut raw, problems);
     refuse_unknown_variables(&shape, unknown, &raw, problems);
     Ok(raw)
 }
@@ -175,32 +179,20 @@ fn drop_replaced_prices(earlier: &mut Dict, later: &Dict) {
     }
 }
 
-/// Reads `typed` again and again, with the default in place of each value that does not fit, until all are known.
-fn fit(shape: &Shape, mut typed: Value, problems: &mut Problems) -> Result<RawConfig, ConfigErrors> {
-    // Every round mends one key or one section, so there cannot be more.
-    for _ in 0..=2 * shape.keys().len() {
-        let error = match RawConfig::deserialize(&typed) {
-            Ok(raw) => return Ok(raw),
-            Err(error) => error,
-        };
-        let restored = shape.restore(&mut typed, &error.path);
-        let index = error.path.last().filter(|name| name.chars().all(|c| c.is_ascii_digit()));
-        let path = index.map_or_else(|| restored.clone(), |index| format!("{restored}[{index}]"));
-        problems.add(path, mismatch::describe(&error.kind));
-    }
-    Err(std::mem::take(problems).into_errors(|_| None))
-}
-
 /// A variable that sets nothing is a typing error, unless it holds a secret that the configuration refers to.
 fn refuse_unknown_variables(shape: &Shape, unknown: Vec<&str>, raw: &RawConfig, problems: &mut Problems) {
     let referred_to = secret::variables_named(raw.secrets());
     for name in unknown.into_iter().filter(|name| !referred_to.iter().any(|named| named == name)) {
-        problems.add(name, shape.unknown_variable(name));
+        let message = tables::refused_variable(name).unwrap_or_else(|| shape.unknown_variable(name));
+        problems.add(name, message);
     }
 }
 
 /// The variable that set the key at `path`, if one did.
 fn set_by(path: &str, environment: &Environment) -> Option<String> {
+    if tables::hold(path) {
+        return None;
+    }
     let key = path.split('[').next().unwrap_or(path);
     let name = variable_name(key);
     environment.get(&name).map(|_| name)

@@ -15,6 +15,11 @@ pub(super) fn describe(kind: &Kind) -> String {
     }
 }
 
+/// What is wrong with `found` in place of a section.
+pub(super) fn not_a_section(found: &Actual) -> String {
+    format!("this must be a section, but is {}", found_kind(found))
+}
+
 fn wanted(expected: &str) -> &str {
     match expected {
         "u32" => "a whole number from 0 to 4294967295",
@@ -23,6 +28,7 @@ fn wanted(expected: &str) -> &str {
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "path string" => "a string",
+        "a map" => "a section",
         _ if expected.starts_with("struct ") => "a section",
         _ if expected.starts_with("enum ") => "a string",
         _ => expected,

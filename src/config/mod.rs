@@ -1,9 +1,9 @@
 //! What the operator decided: the configuration as it is meant, after everything that was typed has been checked.
 //!
 //! `raw` is what can be typed, `defaults` what holds otherwise, `load` merges file, environment and command line and
-//! holds them against the keys that there are (`shape`), `meaning` turns what was typed into the [`Config`] below and
-//! refuses what cannot be, each refusal under the path of its key. `secret` and `dev_key` read keys and never repeat
-//! them. Parts of satforge are handed their own section and nothing else.
+//! holds them against the keys that there are (`shape`; `tables` for the sections that operators name), `meaning` turns
+//! what was typed into the [`Config`] below and refuses what cannot be, each refusal under the path of its key. `secret`
+//! and `dev_key` read keys and never repeat them. Parts of satforge are handed their own section and nothing else.
 
 mod defaults;
 mod dev_key;
@@ -14,10 +14,12 @@ mod lightning;
 mod load;
 mod meaning;
 mod mismatch;
+mod providers;
 mod raw;
 mod secret;
 mod shape;
 mod storage;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +36,7 @@ pub use keys::{GatewayKey, KeyRing};
 pub use lightning::*;
 pub use load::DevOptions;
 pub(crate) use meaning::is_near;
+pub use providers::*;
 pub use storage::{S3Config, StorageConfig};
 
 /// Everything that a running gateway was told.
@@ -67,6 +70,12 @@ pub struct Config {
     pub callbacks: CallbacksConfig,
     /// The simulated providers.
     pub sandbox: SandboxConfig,
+    /// The accounts with providers, by name.
+    pub providers: Vec<ProviderConfig>,
+    /// The ways to do each service's work, in the order in which they are tried. The providers that they name exist.
+    pub routes: Vec<RouteConfig>,
+    /// Services that are not sold, because nobody would do their work but the simulated providers.
+    pub unsold: Vec<ServiceId>,
 }
 
 /// The listener for callers.
@@ -163,6 +172,8 @@ pub enum ServiceKind {
         max_pixels: u64,
         /// The most bytes that decoding may allocate.
         max_alloc: u64,
+        /// What the routes take: an image that none of them takes is not sold. Empty: every image within the limits is.
+        routes: Vec<ImageBounds>,
     },
 }
 

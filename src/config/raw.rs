@@ -4,13 +4,17 @@
 //! files and variables are held. Times are in seconds and may have fractions.
 
 mod lightning;
+mod providers;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::domain::ServiceId;
 pub(super) use lightning::*;
+pub(super) use providers::*;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RawConfig {
@@ -28,6 +32,9 @@ pub(super) struct RawConfig {
     pub artifacts: RawArtifacts,
     pub callbacks: RawCallbacks,
     pub sandbox: RawSandbox,
+    /// By their names; read by `tables`.
+    #[serde(skip_deserializing, serialize_with = "as_empty_section")]
+    pub providers: BTreeMap<String, RawProvider>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +98,9 @@ pub(super) struct RawVideo {
     pub body_limit_bytes: usize,
     pub deadline_seconds: f64,
     pub result_limit_bytes: u64,
+    /// Read by `tables`.
+    #[serde(skip_deserializing, serialize_with = "as_empty_section")]
+    pub routes: Vec<RawRoute>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -102,6 +112,9 @@ pub(super) struct RawModel3d {
     pub body_limit_bytes: usize,
     pub deadline_seconds: f64,
     pub result_limit_bytes: u64,
+    /// Read by `tables`.
+    #[serde(skip_deserializing, serialize_with = "as_empty_section")]
+    pub routes: Vec<RawRoute>,
 }
 
 /// Sats; exactly one of the two.
@@ -175,7 +188,18 @@ impl RawConfig {
     /// Every secret that is referred to.
     pub(super) fn secrets(&self) -> impl Iterator<Item = &RawSecret> {
         let storage = [&self.artifacts.access_key_id, &self.artifacts.secret_access_key];
-        self.keys.secrets.iter().chain(self.lightning.secrets()).chain(storage.into_iter().flatten())
+        let providers = self.providers.values().flat_map(RawProvider::secrets);
+        self.keys.secrets.iter().chain(self.lightning.secrets()).chain(storage.into_iter().flatten()).chain(providers)
+    }
+}
+
+impl RawServices {
+    /// The routes of `id`, in order.
+    pub(super) fn routes(&self, id: ServiceId) -> &[RawRoute] {
+        match id {
+            ServiceId::Video => &self.video.routes,
+            ServiceId::Model3d => &self.model_3d.routes,
+        }
     }
 }
 

@@ -1,35 +1,46 @@
 //! The keys that there are, learnt from the serialised defaults, and what is said about any other.
 
 use figment::value::{Dict, Value};
+use serde::de::DeserializeOwned;
 
 use super::environment::variable_name;
 use super::error::Problems;
+use super::mismatch;
 
 /// The keys that there are, as a tree: dictionaries are sections, anything else is a key with its default.
-pub(super) struct Shape(Value);
+pub(super) struct Shape {
+    /// The path of the section that this is the shape of; empty: the whole configuration.
+    root: String,
+    known: Value,
+}
 
 impl Shape {
     /// The shape of serialised defaults.
     pub(super) const fn new(defaults: Value) -> Self {
-        Self(defaults)
+        Self { root: String::new(), known: defaults }
+    }
+
+    /// The shape of the section at `root`, from its serialised defaults.
+    pub(super) const fn at(root: String, defaults: Value) -> Self {
+        Self { root, known: defaults }
     }
 
     /// The path of every key, without the sections.
     pub(super) fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
-        collect_keys(&self.0, "", &mut keys);
+        collect_keys(&self.known, &self.root, &mut keys);
         keys
     }
 
-    /// The default of the key at `path`; `None` for sections and for what is no key.
+    /// The default of the key at `path` below this section; `None` for sections and for what is no key.
     pub(super) fn default_of(&self, path: &str) -> Option<&Value> {
-        self.0.find_ref(path).filter(|value| value.as_dict().is_none())
+        self.known.find_ref(path).filter(|value| value.as_dict().is_none())
     }
 
     /// Takes every unknown key out of `typed` and says so.
     pub(super) fn remove_unknown(&self, typed: &mut Value, problems: &mut Problems) {
-        if let (Value::Dict(_, typed), Value::Dict(_, known)) = (typed, &self.0) {
-            self.remove_unknown_in(typed, known, "", problems);
+        if let (Value::Dict(_, typed), Value::Dict(_, known)) = (typed, &self.known) {
+            self.remove_unknown_in(typed, known, &self.root, problems);
         }
     }
 
@@ -50,10 +61,21 @@ impl Shape {
         });
     }
 
-    /// Puts the default in place of what was typed at `path`, or of the key or section that it lies in, and says
-    /// where that was.
-    pub(super) fn restore(&self, typed: &mut Value, path: &[String]) -> String {
-        restore(typed, &self.0, path)
+    /// Reads `typed` again and again, with the default in place of each value that does not fit, until all are known.
+    /// `None` if there is no end of that.
+    pub(super) fn fit<T: DeserializeOwned>(&self, mut typed: Value, problems: &mut Problems) -> Option<T> {
+        // Every round mends one key or one section, so there cannot be more.
+        for _ in 0..=2 * self.keys().len() {
+            let error = match T::deserialize(&typed) {
+                Ok(fitting) => return Some(fitting),
+                Err(error) => error,
+            };
+            let restored = join(&self.root, &restore(&mut typed, &self.known, &error.path));
+            let index = error.path.last().filter(|name| name.chars().all(|c| c.is_ascii_digit()));
+            let path = index.map_or_else(|| restored.clone(), |index| format!("{restored}[{index}]"));
+            problems.add(path, mismatch::describe(&error.kind));
+        }
+        None
     }
 
     /// What is said of the variable `name`, which sets nothing.
@@ -74,6 +96,8 @@ impl Shape {
     }
 }
 
+/// Puts the default in place of what was typed at `path`, or of the key or section that it lies in, and says where that
+/// was.
 fn restore(typed: &mut Value, known: &Value, path: &[String]) -> String {
     if let Some((name, rest)) = path.split_first()
         && let Some(known) = known.as_dict().and_then(|section| section.get(name))
@@ -106,7 +130,11 @@ fn unknown(what: &str, similar: Option<String>) -> String {
 }
 
 fn join(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+    match (prefix, name) {
+        ("", name) => name.to_owned(),
+        (prefix, "") => prefix.to_owned(),
+        (prefix, name) => format!("{prefix}.{name}"),
+    }
 }
 
 fn last(path: &str) -> &str {
@@ -114,7 +142,7 @@ fn last(path: &str) -> &str {
 }
 
 /// The candidate that differs least from `typed`, if it is near enough to be what was meant, and how far it is.
-fn nearest(typed: &str, candidates: impl Iterator<Item = String>) -> Option<(usize, String)> {
+pub(super) fn nearest(typed: &str, candidates: impl Iterator<Item = String>) -> Option<(usize, String)> {
     candidates
         .map(|candidate| (edits(&typed.to_ascii_lowercase(), &candidate.to_ascii_lowercase()), candidate))
         .filter(|(edits, candidate)| *edits <= (last(candidate).len() / 3).min(4))

@@ -11,12 +11,14 @@ pub mod network;
 pub mod payment;
 pub mod request;
 pub mod standard_webhooks;
+pub mod template;
 
 pub use callback::Callback;
 pub use id::{JobId, PublicJobId};
 pub use job::{Failure, JobState};
-pub use money::Msat;
+pub use money::{Msat, PriceFactor};
 pub use network::Network;
 pub use payment::{Invoice, PaymentHash, Preimage};
 pub use request::{JobSpec, RequestBinding, ServiceId};
 pub use standard_webhooks::WebhookSecret;
+pub use template::InputTemplate;

@@ -133,6 +133,11 @@ impl ImageType {
     }
 }
 
+impl VideoSpec {
+    /// The lengths that can be bought, in seconds; the first is the default.
+    pub const DURATIONS: [u32; 2] = [5, 10];
+}
+
 impl JobSpec {
     /// The service that this is a request to.
     #[must_use]

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::job::{Delivery, Failed, Job};
 use crate::domain::{Failure, JobState};
-use crate::jobs::JobView;
+use crate::jobs::{JobView, News};
 
 use super::challenge::rfc3339_millis;
 use super::error::ErrorCode;
@@ -101,7 +101,10 @@ pub fn document(gateway: &Gateway, view: &JobView) -> Value {
         "poll_interval_ms": millis(gateway.waiting.poll_interval),
     });
     let Some(fields) = document.as_object_mut() else { return document };
-    if let Some(progress) = view.progress {
+    if let Some(ahead) = view.news.ahead {
+        fields.insert("queue_position".into(), ahead.into());
+    }
+    if let Some(progress) = view.news.progress {
         fields.insert("progress".into(), json!((f64::from(progress) * 1_000.0).round() / 1_000.0));
     }
     match &job.state {
@@ -130,7 +133,7 @@ pub fn document(gateway: &Gateway, view: &JobView) -> Value {
 /// The job document of a job that has ended.
 #[must_use]
 pub fn job_document(gateway: &Gateway, job: &Job) -> Map<String, Value> {
-    let view = JobView { job: job.clone(), progress: None };
+    let view = JobView { job: job.clone(), news: News::default() };
     match document(gateway, &view) {
         Value::Object(fields) => fields,
         _ => Map::new(),

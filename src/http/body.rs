@@ -31,6 +31,7 @@ const DRAIN_IDLE: Duration = Duration::from_millis(500);
 pub struct BodyReader {
     unpaid: Arc<Semaphore>,
     paid: Arc<Semaphore>,
+    providers: Arc<Semaphore>,
     /// Payments with a large body under way.
     uploading: Arc<Mutex<HashMap<PaymentHash, Arc<Semaphore>>>>,
     idle: Duration,
@@ -45,6 +46,8 @@ pub enum Sender {
     Unpaid,
     /// This payment was proven.
     Paid(PaymentHash),
+    /// A provider, at a path that nobody else knows.
+    Provider,
 }
 
 /// Memory that a body takes; dropping it gives the memory back.
@@ -86,12 +89,12 @@ pub enum BodyRefusal {
 
 impl BodyReader {
     /// A reader that lets bodies of unpaid requests over 64 KiB take `memory` bytes together, and those of paid ones as
-    /// much again; `idle` is the longest pause within a body, `total` its whole time.
+    /// much again, and those of providers too; `idle` is the longest pause within a body, `total` its whole time.
     #[must_use]
     pub fn new(memory: usize, idle: Duration, total: Duration) -> Self {
         let steps = (memory / STEP).max(1);
         let pool = || Arc::new(Semaphore::new(steps));
-        Self { unpaid: pool(), paid: pool(), uploading: Arc::default(), idle, total }
+        Self { unpaid: pool(), paid: pool(), providers: pool(), uploading: Arc::default(), idle, total }
     }
 
     /// Reads a body of up to `limit` bytes. Of a larger one nothing is kept.
@@ -154,6 +157,7 @@ impl BodyReader {
     async fn take_memory(&self, sender: Sender, memory: &mut Memory, deadline: Instant) -> Result<(), BodyRefusal> {
         let (pool, patience) = match sender {
             Sender::Unpaid => (&self.unpaid, deadline.min(Instant::now() + MEMORY_PATIENCE)),
+            Sender::Provider => (&self.providers, deadline.min(Instant::now() + MEMORY_PATIENCE)),
             Sender::Paid(hash) => {
                 if memory.upload.is_none() {
                     memory.upload = Some(self.place(hash, deadline).await?);

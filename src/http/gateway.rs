@@ -24,6 +24,7 @@ use super::budget::Budget;
 use super::client::TrustedProxies;
 use super::pages::{ErrorDoc, Site};
 use super::problem::Problem;
+use super::storefront::Storefront;
 
 /// The parts that a running gateway consists of, as the edge sees them.
 pub struct Gateway {
@@ -57,8 +58,10 @@ pub struct Gateway {
     pub decoders: Arc<Semaphore>,
     /// Whether the gateway stops.
     pub shutdown: Shutdown,
-    /// What the pages tell about this instance.
+    /// What the pages tell about this instance, at the prices that were configured.
     pub site: Site,
+    /// The pages and documents.
+    pub storefront: Storefront,
 }
 
 impl Gateway {
@@ -68,7 +71,7 @@ impl Gateway {
         &self.site.public_url
     }
 
-    /// Whether somebody can do the work of `service` at the moment.
+    /// Whether somebody can do the work of `service` at the moment; [`Gateway::offer`] says whether it is for sale.
     #[must_use]
     pub fn sells(&self, service: ServiceId) -> bool {
         self.providers.sells(service)

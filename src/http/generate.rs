@@ -69,7 +69,7 @@ async fn sell(
     };
     let body = gateway.bodies.read(body, config.body_limit, Sender::Unpaid).await;
     let body = body.map_err(|refusal| body_problem(refusal, config.body_limit))?;
-    make_challenge(gateway, config, code, body).await
+    make_challenge(gateway, service, code, body).await
 }
 
 /// With a proven payment: honour it if it is for this request, before any other rule is looked at.
@@ -113,11 +113,11 @@ async fn present(
     if body.bytes.len() > config.body_limit {
         return Err(body_problem(BodyRefusal::TooLarge, config.body_limit));
     }
-    make_challenge(gateway, config, code, body).await
+    make_challenge(gateway, service, code, body).await
 }
 
 /// Whether somebody without a payment for this request may ask for its price now.
-fn may_ask<'a>(gateway: &'a Gateway, service: ServiceId, parts: &Parts) -> Result<&'a ServiceConfig, Problem> {
+fn may_ask(gateway: &Gateway, service: ServiceId, parts: &Parts) -> Result<Arc<ServiceConfig>, Problem> {
     if gateway.shutdown.is_soft() {
         return Err(Problem::new(ErrorCode::ShuttingDown).retry_after(SOON));
     }
@@ -131,38 +131,49 @@ fn may_ask<'a>(gateway: &'a Gateway, service: ServiceId, parts: &Parts) -> Resul
     Ok(config)
 }
 
+/// The price is the one of this moment, however long the body took to come.
 async fn make_challenge(
     gateway: &Gateway,
-    config: &ServiceConfig,
+    service: ServiceId,
     code: ErrorCode,
     body: ReadBody,
 ) -> Result<Response<Body>, Problem> {
-    let binding = RequestBinding { service: config.id, body_sha256: body.sha256 };
+    let config = on_sale(gateway, service)?;
+    let binding = RequestBinding { service, body_sha256: body.sha256 };
     let priced = validate(gateway, config, body).await?;
     challenge::respond(gateway, &binding, &priced, code).await
 }
 
 /// Small bodies are judged in place. Larger ones hold an image: decoding it takes a core for up to seconds, so it
 /// happens on a thread of its own, a few at a time.
-async fn validate(gateway: &Gateway, config: &ServiceConfig, body: ReadBody) -> Result<Priced, Problem> {
+async fn validate(gateway: &Gateway, config: Arc<ServiceConfig>, body: ReadBody) -> Result<Priced, Problem> {
     const IN_PLACE: usize = 64 * 1024;
-    let judged = if config.id == ServiceId::Video && body.bytes.len() <= IN_PLACE {
-        catalog::validate(config, &body.bytes, Depth::Full)
+    let in_place = config.id == ServiceId::Video && body.bytes.len() <= IN_PLACE;
+    let providers = gateway.providers.clone();
+    let judge = move |body: &ReadBody| {
+        let judged = catalog::validate(&config, &body.bytes, Depth::Full);
+        let taken = judged.as_ref().map_or(true, |priced| providers.takes_now(&priced.spec));
+        (judged, taken)
+    };
+    let (judged, taken) = if in_place {
+        judge(&body)
     } else {
         let internal = || Problem::new(ErrorCode::Internal);
         let turn = timeout(DECODER_PATIENCE, gateway.decoders.clone().acquire_owned())
             .await
             .map_err(|_| busy("All image decoders are busy."))?
             .map_err(|_| internal())?;
-        let config = config.clone();
         let judge = move || {
-            let judged = catalog::validate(&config, &body.bytes, Depth::Full);
+            let judged = judge(&body);
             // A caller that goes away does not free the place: the thread is still busy.
             drop((body, turn));
             judged
         };
         tokio::task::spawn_blocking(judge).await.map_err(|_| internal())?
     };
+    if !taken {
+        return Err(unavailable().detail("What could work with this image is not available at the moment."));
+    }
     judged.map_err(|error| match error {
         BodyError::Malformed(detail) => Problem::new(ErrorCode::MalformedJson).detail(detail),
         BodyError::Invalid(errors) => {
@@ -188,11 +199,14 @@ fn charge_budget(gateway: &Gateway, client: IpAddr) -> Result<(), Problem> {
     })
 }
 
-/// Nothing is invoiced that nobody could deliver.
-fn on_sale(gateway: &Gateway, service: ServiceId) -> Result<&ServiceConfig, Problem> {
-    let deliverable = gateway.sells(service) && gateway.store.is_writable() && gateway.artifacts.is_reachable();
-    let config = gateway.catalog.service(service).filter(|_| deliverable);
-    config.ok_or_else(|| Problem::new(ErrorCode::UpstreamUnavailable).retry_after(LATER))
+/// The service at its price of this moment.
+fn on_sale(gateway: &Gateway, service: ServiceId) -> Result<Arc<ServiceConfig>, Problem> {
+    let offer = gateway.offer(service).ok_or_else(|| Problem::new(ErrorCode::NotFound))?;
+    if offer.available { Ok(offer.service) } else { Err(unavailable()) }
+}
+
+fn unavailable() -> Problem {
+    Problem::new(ErrorCode::UpstreamUnavailable).retry_after(LATER)
 }
 
 fn require_plain_json(headers: &HeaderMap) -> Result<(), Problem> {

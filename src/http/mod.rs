@@ -3,6 +3,7 @@
 //! - [`routes`]: the table. [`observe`]: what happens around every request. [`server`], [`tls`]: the listener.
 //! - [`generate`] sells, [`redemption`] redeems, [`challenge`] asks for money, [`hold`] waits, [`answer`] tells how a job stands.
 //! - [`job`], [`artifact`], [`discovery`], [`sandbox`], [`page`]: one resource each.
+//! - [`offer`]: what is for sale now. [`storefront`]: the pages and documents that say so.
 //! - [`error`], [`problem`]: the error table and its form on the wire.
 
 pub mod answer;
@@ -19,6 +20,7 @@ pub mod hold;
 pub mod job;
 pub mod metrics_page;
 pub mod observe;
+pub mod offer;
 pub mod page;
 pub mod pages;
 pub mod prefer;
@@ -28,4 +30,6 @@ pub mod routes;
 pub mod sandbox;
 pub mod server;
 pub mod site;
+pub mod storefront;
 pub mod tls;
+pub mod webhook;

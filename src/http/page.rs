@@ -1,14 +1,19 @@
-//! The pages and their static files: rendered once, at the start.
+//! The pages and their static files.
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, Response, StatusCode};
 use axum::routing::get;
 use bytes::Bytes;
 
+use super::error::ErrorCode;
 use super::gateway::Gateway;
-use super::pages;
+use super::problem::Problem;
+use super::storefront::Display;
 
 /// No script, style or image from anywhere else, none inline, and no frame around the pages.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; media-src 'self'; \
@@ -44,25 +49,15 @@ const FILES: [StaticFile; 4] = [
     },
 ];
 
-/// The page for what is not there.
-#[derive(Clone)]
-pub struct NotFoundPage(Bytes);
-
 /// The routes of all pages and files; errors where a template does.
-pub fn routes<S: Clone + Send + Sync + 'static>(gateway: &Gateway) -> Result<Router<S>, askama::Error> {
-    let site = &gateway.site;
-    let mut rendered = vec![
-        ("/".to_owned(), pages::render_home(site)?),
-        ("/l402".to_owned(), pages::render_guide(site)?),
-        ("/errors".to_owned(), pages::render_errors(site, &Gateway::error_docs())?),
-    ];
-    for service in &site.services {
-        rendered.push((format!("/l402/{}", service.id), pages::render_service(site, service)?));
-    }
+pub fn routes(gateway: &Gateway) -> Result<Router<Arc<Gateway>>, askama::Error> {
     let mut router = Router::new();
-    for (path, html) in rendered {
-        let html = Bytes::from(html);
-        router = router.route(&path, get(move || async move { page(StatusCode::OK, html.clone()) }));
+    for route in gateway.storefront.show(gateway)?.pages.keys() {
+        let path = route.clone();
+        let show = move |State(gateway): State<Arc<Gateway>>| async move {
+            answer(&gateway, StatusCode::OK, |shown| shown.pages.get(&path))
+        };
+        router = router.route(route, get(show));
     }
     for file in &FILES {
         router = router.route(file.path, get(move || async move { static_file(file) }));
@@ -71,16 +66,19 @@ pub fn routes<S: Clone + Send + Sync + 'static>(gateway: &Gateway) -> Result<Rou
     Ok(router.route("/favicon.ico", get(|| async { static_file(&FILES[2]) })))
 }
 
-impl NotFoundPage {
-    /// Renders it.
-    pub fn render(gateway: &Gateway) -> Result<Self, askama::Error> {
-        pages::render_not_found(&gateway.site).map(|html| Self(Bytes::from(html)))
-    }
+/// The page for a path that leads nowhere.
+#[must_use]
+pub fn not_found(gateway: &Gateway) -> Response<Body> {
+    answer(gateway, StatusCode::NOT_FOUND, |shown| Some(&shown.not_found))
+}
 
-    /// The response.
-    #[must_use]
-    pub fn response(&self) -> Response<Body> {
-        page(StatusCode::NOT_FOUND, self.0.clone())
+fn answer(gateway: &Gateway, status: StatusCode, pick: impl Fn(&Display) -> Option<&Bytes>) -> Response<Body> {
+    match gateway.storefront.show(gateway) {
+        Ok(shown) => match pick(&shown) {
+            Some(html) => page(status, html.clone()),
+            None => gateway.refuse(&Problem::new(ErrorCode::NotFound)),
+        },
+        Err(error) => gateway.refuse(&Problem::new(ErrorCode::Internal).cause(&error)),
     }
 }
 
@@ -90,6 +88,7 @@ fn page(status: StatusCode, html: Bytes) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    // Prices and what is for sale change at any time.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
     response

@@ -8,6 +8,8 @@
 //! | GET | `/api/l402/jobs/{id}/events` | [`job::events`] |
 //! | GET | `/api/error-codes` | [`discovery::error_codes`] |
 //! | GET | `/artifacts/{name}` | [`artifact::serve`] |
+//! | GET | `/inputs/{name}` | [`webhook::input`] |
+//! | POST | `/webhooks/{name}` | [`webhook::receive`] |
 //! | POST | `/sandbox/pay` | [`sandbox::pay`] |
 //! | GET | `/healthz`, `/readyz` | [`discovery`] |
 //! | GET | `/`, `/l402`, `/l402/{service}`, `/errors`, `/static/…` | [`page`] |
@@ -26,9 +28,8 @@ use crate::domain::ServiceId;
 use super::answer::rendered_json;
 use super::error::ErrorCode;
 use super::gateway::Gateway;
-use super::page::NotFoundPage;
 use super::problem::Problem;
-use super::{artifact, discovery, generate, job, observe, page, sandbox};
+use super::{artifact, discovery, generate, job, observe, page, sandbox, webhook};
 
 /// The whole edge; errors where a page's template does.
 pub fn router(gateway: Arc<Gateway>) -> Result<Router, askama::Error> {
@@ -41,20 +42,25 @@ pub fn router(gateway: Arc<Gateway>) -> Result<Router, askama::Error> {
     if gateway.sandbox.is_some() {
         router = router.route("/sandbox/pay", post(sandbox::pay));
     }
-    let not_found = NotFoundPage::render(&gateway)?;
     let error_codes = discovery::error_codes(&gateway);
     let router = router
         .route("/api/l402/jobs/{id}", get(job::show))
         .route("/api/l402/jobs/{id}/events", get(job::events))
         .route("/api/error-codes", get(move || async move { rendered_json(StatusCode::OK, error_codes.clone()) }))
         .route("/artifacts/{name}", get(artifact::serve))
+        .route("/inputs/{name}", get(webhook::input))
+        .route("/webhooks/{name}", post(webhook::receive))
         .route("/healthz", get(discovery::healthz))
         .route("/readyz", get(discovery::readyz))
         .method_not_allowed_fallback(|State(gateway): State<Arc<Gateway>>| async move {
             gateway.refuse(&Problem::new(ErrorCode::MethodNotAllowed))
         })
-        .fallback(move |State(gateway): State<Arc<Gateway>>, request: Request| async move {
-            if wants_html(&request) { not_found.response() } else { gateway.refuse(&Problem::new(ErrorCode::NotFound)) }
+        .fallback(|State(gateway): State<Arc<Gateway>>, request: Request| async move {
+            if wants_html(&request) {
+                page::not_found(&gateway)
+            } else {
+                gateway.refuse(&Problem::new(ErrorCode::NotFound))
+            }
         })
         .layer(from_fn(observe::observe))
         .with_state(gateway);

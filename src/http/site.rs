@@ -7,6 +7,7 @@ use crate::config::{Config, ServiceConfig};
 use crate::domain::ServiceId;
 use crate::providers::sandbox::trigger;
 
+use super::offer::Offer;
 use super::pages::context::sats;
 use super::pages::{ParamDoc, PricedExample, ServiceDoc, Site, TriggerDoc};
 
@@ -15,25 +16,27 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// What is simulated here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Simulated {
     /// Payments.
     pub payments: bool,
-    /// Models.
-    pub models: bool,
+    /// The models of these services.
+    pub models: Vec<ServiceId>,
 }
 
 /// The facts for the pages of an instance at `public_url`.
 #[must_use]
-pub fn describe(config: &Config, catalog: &Catalog, public_url: String, simulated: Simulated) -> Site {
+pub fn describe(config: &Config, catalog: &Catalog, public_url: String, simulated: &Simulated) -> Site {
+    let is_simulated = |service: &ServiceConfig| simulated.models.contains(&service.id);
     Site {
         public_url,
         version: env!("CARGO_PKG_VERSION"),
         sandbox_payments: simulated.payments,
-        sandbox_models: simulated.models,
+        // A stand-in beside a real model is told of on its own page.
+        sandbox_models: catalog.services().iter().all(is_simulated),
         private_callbacks: config.callbacks.allow_private,
         network: config.lightning.network,
-        services: catalog.services().iter().map(|service| service_doc(service, simulated.models)).collect(),
+        services: catalog.services().iter().map(|service| service_doc(service, is_simulated(service))).collect(),
         hold_seconds: config.waiting.hold.as_secs(),
         keepalive_after_seconds: config.waiting.keepalive_after.map(|after| rounded_up(after, 1)),
         result_retention_days: rounded_up(config.artifacts.retention, DAY),
@@ -42,15 +45,22 @@ pub fn describe(config: &Config, catalog: &Catalog, public_url: String, simulate
     }
 }
 
+/// The same facts, but for what is for sale and at what price: that is as `offers` have it.
+#[must_use]
+pub fn as_offered(site: &Site, offers: &[Offer]) -> Site {
+    let mut site = site.clone();
+    for doc in &mut site.services {
+        let offer = offers.iter().find(|offer| offer.service.id.name() == doc.id);
+        doc.available = offer.is_some_and(|offer| offer.available);
+        if let Some(offer) = offer {
+            set_price(doc, &offer.service);
+        }
+    }
+    site
+}
+
 fn service_doc(service: &ServiceConfig, simulated_models: bool) -> ServiceDoc {
-    let examples: Vec<PricedExample> = service
-        .priced_examples()
-        .into_iter()
-        .map(|example| PricedExample { label: example.label, sats: example.sats, body: example.body })
-        .collect();
-    let example_sats = examples.first().map_or(0, |example| example.sats);
-    let from = if examples.len() > 1 { "from " } else { "" };
-    ServiceDoc {
+    let mut doc = ServiceDoc {
         id: service.id.name(),
         title: service.title().to_owned(),
         summary: service.summary().to_owned(),
@@ -60,13 +70,28 @@ fn service_doc(service: &ServiceConfig, simulated_models: bool) -> ServiceDoc {
             ServiceId::Video => "video.mp4",
             ServiceId::Model3d => "model.glb",
         },
-        price_headline: format!("{from}{}", sats(example_sats)),
-        price_rule: service.price_rule(),
-        example_sats,
-        examples,
+        available: true,
+        price_headline: String::new(),
+        price_rule: String::new(),
+        example_sats: 0,
+        examples: Vec::new(),
         params: service.params().into_iter().map(param_doc).collect(),
         triggers: if simulated_models { triggers() } else { Vec::new() },
-    }
+    };
+    set_price(&mut doc, service);
+    doc
+}
+
+fn set_price(doc: &mut ServiceDoc, service: &ServiceConfig) {
+    doc.examples = service
+        .priced_examples()
+        .into_iter()
+        .map(|example| PricedExample { label: example.label, sats: example.sats, body: example.body })
+        .collect();
+    doc.example_sats = doc.examples.first().map_or(0, |example| example.sats);
+    let from = if doc.examples.len() > 1 { "from " } else { "" };
+    doc.price_headline = format!("{from}{}", sats(doc.example_sats));
+    doc.price_rule = service.price_rule();
 }
 
 fn param_doc(param: crate::catalog::describe::Param) -> ParamDoc {

@@ -12,20 +12,21 @@
 
 mod dispatch;
 mod store_result;
+mod upstream;
 mod watch;
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::job::{Delivery, Failed, IllegalTransition, Job};
 use crate::domain::{Failure, JobState};
-use crate::providers::{ProviderError, Route, Task};
+use crate::providers::{Route, Seat};
 use crate::shutdown::Shutdown;
-use crate::store::{Claimed, Outcome, StoreError};
+use crate::store::{Claimed, NewDispatch, Outcome, StoreError};
 
 use super::redeem::RedeemError;
-use super::{Engine, JobView};
+use super::{Engine, JobView, News};
+use upstream::Sent;
 
 /// One attempt at one job.
 pub(super) struct Execution {
@@ -33,6 +34,8 @@ pub(super) struct Execution {
     job: Job,
     failures: i64,
     shutdown: Shutdown,
+    /// A place at the route that works for this job.
+    seat: Option<Seat>,
 }
 
 /// Why an attempt ends before the job does.
@@ -55,9 +58,17 @@ enum Stop {
     State(#[from] IllegalTransition),
 }
 
+/// How a job goes back to the queue.
+struct Requeue {
+    state: JobState,
+    /// Milliseconds.
+    pause: i64,
+    is_failure: bool,
+}
+
 impl Execution {
     pub(super) fn new(engine: Arc<Engine>, claimed: Claimed, shutdown: Shutdown) -> Self {
-        Self { engine, job: claimed.job, failures: claimed.failures, shutdown }
+        Self { engine, job: claimed.job, failures: claimed.failures, shutdown, seat: None }
     }
 
     /// Works until the job ends or has to wait.
@@ -90,7 +101,7 @@ impl Execution {
         {
             self.engine.finished.remember(&job);
             self.job = job;
-            self.publish(None);
+            self.publish(News::default());
         }
     }
 
@@ -113,15 +124,55 @@ impl Execution {
     /// The deadline has passed: owe, and stop what runs upstream.
     async fn expire(&mut self) -> Result<(), Stop> {
         let left = self.job.state.clone();
+        // Ending the job deletes its input, without which a create cannot be looked for.
+        let sent = match &left {
+            JobState::Dispatching { seq, provider } => self.sent_earlier(*seq, provider).await?,
+            _ => None,
+        };
         let ended = self.fail(Failure::DeadlineExceeded).await;
         match left {
             JobState::Running(upstream) | JobState::Storing(upstream) => match self.route(&upstream.provider) {
-                Some(route) => self.cancel_after(ended, &route, &upstream.id).await,
+                Some(route) => self.cancel_after(ended, &self.generation(&route, &upstream.id)).await,
                 None => ended,
             },
-            JobState::Dispatching { seq, provider } => self.cancel_found(ended, seq, &provider).await,
+            JobState::Dispatching { provider, .. } => self.cancel_found(ended, sent, &provider).await,
             JobState::Queued | JobState::Succeeded(_) | JobState::Failed(_) => ended,
         }
+    }
+
+    async fn sent_earlier(&self, seq: i64, route: &str) -> Result<Option<Sent>, Stop> {
+        let Some(route) = self.route(route) else { return Ok(None) };
+        let Some(spec) = self.engine.load_spec(&self.job).await? else { return Ok(None) };
+        Ok(self.sent(&route, seq, spec, self.sent_at().await?))
+    }
+
+    /// Writes down that a create is about to go out.
+    async fn begin(&mut self, route: &Route, seq: i64, sent_at: i64) -> Result<(), Stop> {
+        let (name, account) = (route.name().to_owned(), route.settings().provider.clone());
+        let state = self.job.state.clone().dispatch(seq, name.clone())?;
+        let new = NewDispatch { seq, route: name, account, sent_at };
+        if !self.engine.store.begin_dispatch(self.job.id, self.job.attempt, new).await? {
+            return Err(Stop::LeaseLost);
+        }
+        self.job.dispatches = seq;
+        self.entered(state);
+        Ok(())
+    }
+
+    /// Writes down what finds the generation again.
+    async fn started(&mut self, seq: i64, upstream_id: String) -> Result<(), Stop> {
+        let state = self.job.state.clone().run(upstream_id)?;
+        let JobState::Running(upstream) = &state else { return Ok(()) };
+        if !self.engine.store.note_started(self.job.id, self.job.attempt, seq, upstream.clone()).await? {
+            return Err(Stop::LeaseLost);
+        }
+        self.entered(state);
+        Ok(())
+    }
+
+    fn entered(&mut self, state: JobState) {
+        self.job.state = state;
+        self.publish(News::default());
     }
 
     /// Writes the next open state down.
@@ -129,11 +180,7 @@ impl Execution {
         if !self.engine.store.save_state(self.job.id, self.job.attempt, state.clone()).await? {
             return Err(Stop::LeaseLost);
         }
-        if let JobState::Dispatching { seq, .. } = &state {
-            self.job.dispatches = *seq;
-        }
-        self.job.state = state;
-        self.publish(None);
+        self.entered(state);
         Ok(())
     }
 
@@ -141,14 +188,24 @@ impl Execution {
     async fn retry_later(&mut self, state: JobState, asked: Option<Duration>) -> Result<(), Stop> {
         let asked = asked.map_or(0, |asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX));
         let pause = self.engine.pause_millis(self.failures).max(asked);
+        metrics::counter!("satforge_job_retries_total", "service" => self.service()).increment(1);
+        self.back_to_queue(Requeue { state, pause, is_failure: true }).await
+    }
+
+    /// Back to the queue until a place may have become free: nothing has failed.
+    async fn wait_for_a_place(&mut self) -> Result<(), Stop> {
+        let pause = i64::try_from(self.engine.config.poll_interval.as_millis()).unwrap_or(i64::MAX);
+        self.back_to_queue(Requeue { state: JobState::Queued, pause, is_failure: false }).await
+    }
+
+    async fn back_to_queue(&mut self, Requeue { state, pause, is_failure }: Requeue) -> Result<(), Stop> {
         // A pause beyond the deadline would only delay the news.
         let run_after = self.engine.now().saturating_add(pause).min(self.job.deadline_at.saturating_add(1));
-        if !self.engine.store.requeue(&self.job, state.clone(), run_after).await? {
+        if !self.engine.store.requeue(&self.job, state.clone(), run_after, is_failure).await? {
             return Err(Stop::LeaseLost);
         }
-        metrics::counter!("satforge_job_retries_total", "service" => self.service()).increment(1);
         self.job.state = state;
-        self.publish(None);
+        self.publish(News::default());
         Err(Stop::Done)
     }
 
@@ -170,7 +227,7 @@ impl Execution {
         }
         self.job.state = state;
         self.engine.finished.remember(&self.job);
-        self.publish(None);
+        self.publish(News::default());
         self.engine.account(&self.job);
         // A crash before this leaves a file that the next start sweeps.
         if let Err(error) = self.engine.artifacts.delete_input(&self.job.id.to_string()).await {
@@ -179,56 +236,14 @@ impl Execution {
         Err(Stop::Done)
     }
 
-    fn publish(&self, progress: Option<f32>) {
-        self.engine.waiters.publish(JobView { job: self.job.clone(), progress });
+    fn publish(&self, news: News) {
+        self.engine.waiters.publish(JobView { job: self.job.clone(), news });
     }
 
     async fn give_back(&self, run_after: i64) {
         if let Err(error) = self.engine.store.postpone(self.job.id, self.job.attempt, run_after).await {
             tracing::error!(job.id = %self.job.id, %error, "giving a lease back failed; it will run out");
         }
-    }
-
-    /// Tells the provider that nobody needs this any more, once the attempt has `ended` with all written down: whoever
-    /// waits must not wait for this too, and whoever has lost the lease must not take the generation from whoever has
-    /// it now. It costs nothing but storage if it fails.
-    async fn discard_after(&self, ended: Result<(), Stop>, route: &Route, upstream_id: &str) -> Result<(), Stop> {
-        if matches!(ended, Err(Stop::Done)) {
-            let discarded = self.call(route, "discard", route.provider().discard(&Task { id: upstream_id })).await;
-            if let Err(error) = discarded {
-                tracing::debug!(job.id = %self.job.id, %error, "discarding upstream failed");
-            }
-        }
-        ended
-    }
-
-    /// Like [`Execution::discard_after`], for a generation that may be under way.
-    async fn cancel_after(&self, ended: Result<(), Stop>, route: &Route, upstream_id: &str) -> Result<(), Stop> {
-        if matches!(ended, Err(Stop::Done)) {
-            self.cancel(route, upstream_id).await;
-        }
-        ended
-    }
-
-    async fn cancel(&self, route: &Route, upstream_id: &str) {
-        if let Err(error) = self.call(route, "cancel", route.provider().cancel(&Task { id: upstream_id })).await {
-            tracing::warn!(job.id = %self.job.id, %error, "cancelling upstream failed; it may cost all the same");
-        }
-    }
-
-    /// Every call to a provider has a timeout and is measured.
-    async fn call<T>(
-        &self,
-        route: &Route,
-        operation: &'static str,
-        call: impl Future<Output = Result<T, ProviderError>>,
-    ) -> Result<T, ProviderError> {
-        let began = tokio::time::Instant::now();
-        let answer = tokio::time::timeout(self.engine.config.provider_timeout, call).await;
-        let name = route.name().to_owned();
-        metrics::histogram!("satforge_provider_seconds", "provider" => name, "operation" => operation)
-            .record(began.elapsed().as_secs_f64());
-        answer.unwrap_or_else(|_| Err(ProviderError::Ambiguous("no answer within the timeout".into())))
     }
 
     fn route(&self, name: &str) -> Option<Arc<Route>> {

@@ -7,11 +7,14 @@
 //! before the next one begins. Whatever stops the process in between, the next worker goes on from the last step.
 
 pub mod backoff;
+pub mod links;
 pub mod redeem;
 pub mod waiters;
 
 mod execution;
 mod finished;
+mod notices;
+mod nudges;
 mod retention;
 mod worker;
 
@@ -30,21 +33,33 @@ use crate::providers::Providers;
 use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError};
 
+pub use links::Links;
+pub use notices::Reception;
 pub use redeem::RedeemError;
 pub use waiters::Following;
 
 use finished::Finished;
+use nudges::Nudges;
 use redeem::Redeeming;
 use waiters::Waiters;
 use worker::Leases;
 
-/// A job as its callers and waiters see it: the row, and the progress that is nowhere written down.
+/// A job as its callers and waiters see it: the row, and the news that are nowhere written down.
 #[derive(Clone, Debug)]
 pub struct JobView {
     /// The job.
     pub job: Job,
-    /// From 0 to 1 where the provider tells it.
+    /// How far it is.
+    pub news: News,
+}
+
+/// How far a generation is, where the provider tells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct News {
+    /// From 0 to 1.
     pub progress: Option<f32>,
+    /// Generations that the provider takes up first.
+    pub ahead: Option<u32>,
 }
 
 /// The job engine; cloning it is cheap.
@@ -65,6 +80,10 @@ pub struct Parts {
     pub catalog: Arc<Catalog>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
+    /// Paths for providers.
+    pub links: Links,
+    /// The URL that callers see, without a slash at its end.
+    pub public_url: String,
 }
 
 struct Engine {
@@ -73,6 +92,8 @@ struct Engine {
     providers: Providers,
     catalog: Arc<Catalog>,
     clock: Arc<dyn Clock>,
+    links: Links,
+    public_url: String,
     config: JobsConfig,
     retention: Duration,
     sweep_every: Duration,
@@ -80,6 +101,7 @@ struct Engine {
     finished: Finished,
     redeeming: Redeeming,
     leases: Leases,
+    nudges: Nudges,
     /// Something may be due.
     wake: Notify,
     /// A job whose caller wants to be called back has ended.
@@ -90,7 +112,7 @@ impl Jobs {
     /// An engine that stands still until [`Jobs::start`].
     #[must_use]
     pub fn new(parts: Parts, config: JobsConfig, artifacts: &ArtifactsConfig) -> Self {
-        let Parts { store, artifacts: files, providers, catalog, clock } = parts;
+        let Parts { store, artifacts: files, providers, catalog, clock, links, public_url } = parts;
         Self {
             engine: Arc::new(Engine {
                 store,
@@ -98,6 +120,8 @@ impl Jobs {
                 providers,
                 catalog,
                 clock,
+                links,
+                public_url,
                 config,
                 retention: artifacts.retention,
                 sweep_every: artifacts.sweep_every,
@@ -105,6 +129,7 @@ impl Jobs {
                 finished: Finished::new(),
                 redeeming: Redeeming::new(),
                 leases: Leases::default(),
+                nudges: Nudges::default(),
                 wake: Notify::new(),
                 calls_back: Arc::default(),
             }),
@@ -180,8 +205,8 @@ impl Jobs {
 
 impl Engine {
     fn view(&self, job: Job) -> JobView {
-        let progress = if job.state.is_terminal() { None } else { self.waiters.progress(job.id) };
-        JobView { job, progress }
+        let news = if job.state.is_terminal() { News::default() } else { self.waiters.news(job.id) };
+        JobView { job, news }
     }
 
     /// Tells log, metrics and whoever makes callbacks of a job's end.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::domain::JobId;
 
-use super::JobView;
+use super::{JobView, News};
 
 type Latest = Option<Arc<JobView>>;
 
@@ -49,9 +49,10 @@ impl Waiters {
         }
     }
 
-    pub(super) fn progress(&self, id: JobId) -> Option<f32> {
+    pub(super) fn news(&self, id: JobId) -> News {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
-        entries.get(&id)?.borrow().as_ref()?.progress
+        let latest = entries.get(&id).and_then(|entry| entry.borrow().clone());
+        latest.map(|view| view.news).unwrap_or_default()
     }
 
     #[cfg(test)]
@@ -137,7 +138,7 @@ mod tests {
             deadline_at: 0,
             calls_back: false,
         };
-        JobView { job, progress: None }
+        JobView { job, news: News::default() }
     }
 
     const ENDED: JobState = JobState::Failed(Failed { failure: Failure::GenerationFailed, finished_at: 1 });

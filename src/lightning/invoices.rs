@@ -26,6 +26,8 @@ const HANDED_OUT_CAPACITY: usize = 100_000;
 const OUTSTANDING_CAPACITY: usize = 20_000;
 /// Invoices for the shelves that are made at the same time.
 const REFILLERS: usize = 4;
+/// Prices that invoices are kept ready for; the rest are made when they are asked for.
+const SHELVES: usize = 32;
 /// The pause after an invoice for a shelf could not be made, and between two looks at shelves that nobody touches.
 const REFILL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -59,7 +61,7 @@ impl Invoices {
             // Longer by their time on the shelf, so that a payer never has less than was promised.
             let expiry = config.invoice_expiry + max_age;
             let request = |(amount, description)| InvoiceRequest { amount, description, expiry };
-            let requests = sold.into_iter().map(request).collect();
+            let requests = sold.into_iter().take(SHELVES).map(request).collect();
             Shelves { pool: Pool::new(requests, size, max_age, clock.unix_millis()), config: config.pool }
         });
         Self {

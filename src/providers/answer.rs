@@ -7,9 +7,11 @@ use std::time::Duration;
 pub enum Found {
     /// The create had arrived.
     Started(String),
+    /// It is one of these, if it arrived: generations that look like it, of which others may be somebody else's.
+    Among(Vec<String>),
     /// It had surely not.
     Nothing,
-    /// The provider cannot tell: the route's policy decides.
+    /// The provider cannot tell, now or ever: the route's policy decides.
     Unknowable,
 }
 
@@ -20,9 +22,14 @@ pub enum Poll {
     Pending {
         /// How far, from 0 to 1, where the provider tells it.
         progress: Option<f32>,
+        /// Generations that come first, where the provider tells it.
+        ahead: Option<u32>,
     },
     /// The file can be fetched.
-    Ready,
+    Ready {
+        /// What the provider says it charged, in its own unit: dollars, credits, seconds.
+        charged: Option<f64>,
+    },
     /// It ended without a result.
     Failed(Ending),
 }
@@ -38,7 +45,8 @@ pub enum Ending {
     Rejected,
 }
 
-/// What went wrong with a call to a provider. The texts are for the log.
+/// What went wrong with a call to a provider. The texts are for the log: none quotes what a provider says in prose,
+/// which may repeat the prompt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
     /// Surely nothing was started.
@@ -49,19 +57,48 @@ pub enum ProviderError {
         /// What the provider asked to wait.
         retry_after: Option<Duration>,
     },
+    /// Surely nothing was started, for want of room alone: this says nothing against the provider.
+    #[error("no room")]
+    Busy {
+        /// What the provider asked to wait.
+        retry_after: Option<Duration>,
+    },
     /// Perhaps something was started.
     #[error("ambiguous: {0}")]
     Ambiguous(String),
     /// A call that can be repeated failed.
     #[error("transient: {0}")]
     Transient(String),
-    /// The provider does not know the id.
+    /// The provider does not know the id, and with it any result is lost.
     #[error("the provider does not know this generation")]
     Unknown,
     /// The request was refused for good.
     #[error("refused")]
     Refused(Ending),
-    /// The provider refuses the operator's account.
+    /// What the provider has made is not what was asked for, or stands where nothing may be fetched from.
+    #[error("unusable: {0}")]
+    Unusable(String),
+    /// The operator's account, or their configuration, is refused; the text names the key to look at.
     #[error("the operator's account: {0}")]
     OperatorFault(String),
+}
+
+/// A webhook that changes nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoticeError {
+    /// This provider sends none, or was not told to.
+    #[error("no webhooks are expected")]
+    Unexpected,
+    /// It is not the provider's.
+    #[error("it is not signed by the provider")]
+    Forged,
+    /// It is genuine, and so old, or so far ahead, that somebody may be repeating it.
+    #[error("its time is outside the window")]
+    Stale,
+    /// It is genuine, and cannot be read.
+    #[error("it cannot be read")]
+    Garbled,
+    /// It could not be judged or kept; the provider should send it again.
+    #[error("not now: {0}")]
+    Later(String),
 }

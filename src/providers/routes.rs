@@ -1,13 +1,16 @@
 //! Which way a job goes: the routes of each service, in the order in which they are tried.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::circuit::{Circuit, Open, Pauses};
-use crate::domain::ServiceId;
+use crate::config::{Ambiguous, CostRule, ImageBounds, RouteConfig};
+use crate::domain::{InputTemplate, JobSpec, ServiceId};
 
+use super::seats::Seats;
 use super::{Provider, ProviderError};
 
 /// Creates in a row that came to nothing before a route is rested.
@@ -15,12 +18,18 @@ const THRESHOLD: u32 = 3;
 /// A probe costs nothing, and a vendor's outage lasts minutes; an empty account may stay empty for days.
 const PAUSES: Pauses = Pauses { first: Duration::from_secs(5), longest: Duration::from_mins(15) };
 
+/// Results in a row that are none before a route is closed.
+const SPOILED: usize = 3;
+
 /// One way to do a service's work.
 pub struct Route {
-    name: String,
-    service: ServiceId,
+    settings: RouteConfig,
     provider: Arc<dyn Provider>,
+    account: Account,
     circuit: Circuit,
+    seats: Seats,
+    /// Results in a row that were none.
+    spoiled: AtomicUsize,
     /// Why the route is closed by the operator's own account; `None`: it is not.
     fault: Mutex<Option<String>>,
 }
@@ -36,6 +45,19 @@ pub enum Health {
     Faulty(String),
 }
 
+/// What the routes of one account have in common.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// The pause between two looks at a generation; `None`: the engine's own.
+    pub poll_interval: Option<Duration>,
+    /// Where the provider reaches this gateway; `None`: at the public URL.
+    pub gateway_url: Option<String>,
+    /// The time that one call may take with all that belongs to it; `None`: the engine's own.
+    pub time_limit: Option<Duration>,
+    /// Whether the provider is out in the internet, where it reaches no `http` URL of this machine.
+    pub is_far: bool,
+}
+
 /// The routes of all services; cloning it is cheap.
 #[derive(Clone)]
 pub struct Providers {
@@ -43,22 +65,102 @@ pub struct Providers {
 }
 
 impl Route {
-    /// A route of the provider's own name.
+    /// The way that `settings` describe.
     #[must_use]
-    pub fn plain(service: ServiceId, provider: Arc<dyn Provider>) -> Self {
+    pub fn new(settings: RouteConfig, provider: Arc<dyn Provider>, account: Account) -> Self {
         Self {
-            name: provider.name().to_owned(),
-            service,
+            seats: Seats::new(settings.concurrency),
+            settings,
             provider,
+            account,
             circuit: Circuit::new(THRESHOLD, PAUSES),
+            spoiled: AtomicUsize::new(0),
             fault: Mutex::new(None),
         }
+    }
+
+    /// A route of the provider's own name, without a model or bounds.
+    #[must_use]
+    pub fn plain(service: ServiceId, provider: Arc<dyn Provider>) -> Self {
+        let settings = RouteConfig {
+            name: provider.name().to_owned(),
+            service,
+            provider: provider.name().to_owned(),
+            model: String::new(),
+            input: InputTemplate::default(),
+            result: String::new(),
+            image: ImageBounds::default(),
+            deadline: None,
+            price_factor: 1.0,
+            concurrency: usize::MAX,
+            ambiguous: Ambiguous::default(),
+            cost: CostRule::default(),
+        };
+        Self::new(settings, provider, Account::default())
     }
 
     /// The name in the database, logs and metrics.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        &self.settings.name
+    }
+
+    /// What the operator has decided about it.
+    #[must_use]
+    pub const fn settings(&self) -> &RouteConfig {
+        &self.settings
+    }
+
+    /// The pause between two looks at a generation; `None`: the engine's own.
+    #[must_use]
+    pub const fn poll_interval(&self) -> Option<Duration> {
+        self.account.poll_interval
+    }
+
+    /// The time that one call may take; `None`: the engine's own.
+    #[must_use]
+    pub const fn time_limit(&self) -> Option<Duration> {
+        self.account.time_limit
+    }
+
+    /// Whether the provider can reach a gateway at `base`, as far as that shows.
+    #[must_use]
+    pub fn reaches(&self, base: &str) -> bool {
+        !self.account.is_far || base.starts_with("https://")
+    }
+
+    /// Where the provider reaches this gateway; `None`: at the public URL.
+    #[must_use]
+    pub fn gateway_url(&self) -> Option<&str> {
+        self.account.gateway_url.as_deref()
+    }
+
+    /// Whether the model takes what is asked for.
+    #[must_use]
+    pub fn takes(&self, spec: &JobSpec) -> bool {
+        match spec {
+            JobSpec::Video(_) => true,
+            JobSpec::Model3d(model) => self.settings.image.admits(&model.image),
+        }
+    }
+
+    /// The places for generations.
+    #[must_use]
+    pub const fn seats(&self) -> &Seats {
+        &self.seats
+    }
+
+    /// A result arrived whole.
+    pub fn delivered(&self) {
+        self.spoiled.store(0, Ordering::Release);
+    }
+
+    /// A generation ended with something that is no result. Once may be the model's whim; again and again, the route is
+    /// configured wrongly, and nobody else shall pay for that.
+    pub fn spoiled(&self, reason: &str) {
+        if self.spoiled.fetch_add(1, Ordering::AcqRel).saturating_add(1) >= SPOILED {
+            self.refused(reason);
+        }
     }
 
     /// Who works.
@@ -98,6 +200,7 @@ impl Route {
 
     /// Looks after the route: probes it while it is closed. Ends with `stopped`.
     pub async fn watch(&self, timeout: Duration, stopped: impl Future<Output = ()>) {
+        self.tell(0.0);
         tokio::select! {
             () = stopped => {}
             () = self.probe_while_closed(timeout) => {}
@@ -110,7 +213,7 @@ impl Route {
             self.tell(1.0);
             if let Health::Resting(Open { reason, .. }) | Health::Faulty(reason) = self.health() {
                 tracing::error!(
-                    route = self.name,
+                    route = self.name(),
                     reason,
                     "the route is closed; it is not sold until a probe succeeds"
                 );
@@ -120,12 +223,12 @@ impl Route {
                 self.probe(timeout).await;
             }
             self.tell(0.0);
-            tracing::info!(route = self.name, "the route is open again");
+            tracing::info!(route = self.name(), "the route is open again");
         }
     }
 
     async fn probe(&self, timeout: Duration) {
-        let answer = tokio::time::timeout(timeout, self.provider.probe()).await;
+        let answer = tokio::time::timeout(timeout, self.provider.probe(&self.settings.model)).await;
         let outcome = match answer {
             Ok(Ok(())) => Ok(()),
             Ok(Err(ProviderError::OperatorFault(reason))) => {
@@ -142,7 +245,7 @@ impl Route {
     }
 
     fn tell(&self, closed: f64) {
-        metrics::gauge!("satforge_route_circuit_open", "route" => self.name.clone(), "service" => self.service.name())
+        metrics::gauge!("satforge_route_circuit_open", "route" => self.name().to_owned(), "service" => self.settings.service.name())
             .set(closed);
     }
 
@@ -171,13 +274,13 @@ impl Providers {
 
     /// The routes of `service`, in the order in which they are tried.
     pub fn for_service(&self, service: ServiceId) -> impl Iterator<Item = &Arc<Route>> {
-        self.routes.iter().filter(move |route| route.service == service)
+        self.routes.iter().filter(move |route| route.settings.service == service)
     }
 
     /// The route of that name that works for `service`.
     #[must_use]
     pub fn by_name(&self, service: ServiceId, name: &str) -> Option<&Arc<Route>> {
-        self.for_service(service).find(|route| route.name == name)
+        self.for_service(service).find(|route| route.name() == name)
     }
 
     /// Whether `service` may be sold: one of its routes is open.

@@ -8,6 +8,7 @@
 
 mod callbacks;
 mod claim;
+mod dispatches;
 mod finish;
 mod insert;
 mod keys;
@@ -27,6 +28,7 @@ use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Executor as _};
 
 pub use callbacks::{Delivered, DueCallback, NewCallback};
 pub use claim::Claimed;
+pub use dispatches::{Cost, Dispatch, NewDispatch};
 pub use finish::Outcome;
 pub use insert::{Inserted, NewJob, StoredInput};
 pub use keys::DroppedKey;

@@ -16,10 +16,22 @@ impl Store {
     }
 
     /// Puts a job back in `state` for `run_after` (Unix milliseconds), with its count of dispatches, and ends its lease.
-    /// `false`: the lease was lost.
-    pub async fn requeue(&self, job: &Job, state: JobState, run_after: i64) -> Result<bool, StoreError> {
+    /// A failure counts: the next pause is longer. `false`: the lease was lost.
+    pub async fn requeue(
+        &self,
+        job: &Job,
+        state: JobState,
+        run_after: i64,
+        is_failure: bool,
+    ) -> Result<bool, StoreError> {
         let Job { id, attempt, dispatches, .. } = *job;
-        self.writer.write(Requeue { id, attempt, dispatches, state, run_after }).await
+        let failures = i64::from(is_failure);
+        self.writer.write(Requeue { id, attempt, dispatches, state, run_after, failures }).await
+    }
+
+    /// Lets a job that rests while a provider works be taken up at `now` (Unix milliseconds).
+    pub async fn hasten(&self, id: JobId, now: i64) -> Result<(), StoreError> {
+        self.writer.write(Hasten { id, now }).await
     }
 
     /// Ends a lease until `run_after` (Unix milliseconds) and leaves the state alone: whoever comes next goes on from
@@ -41,6 +53,12 @@ struct Requeue {
     dispatches: i64,
     state: JobState,
     run_after: i64,
+    failures: i64,
+}
+
+struct Hasten {
+    id: JobId,
+    now: i64,
 }
 
 struct Postpone {
@@ -91,7 +109,7 @@ impl Write for Requeue {
         };
         let done = query(
             "UPDATE jobs SET state = $1, provider = $2, upstream_id = $3, run_after = $4, lease_until = 0, \
-             failures = failures + 1, dispatches = $5 \
+             failures = failures + $8, dispatches = $5 \
              WHERE id = $6 AND attempt = $7 AND state NOT IN ('succeeded', 'failed')",
         )
         .bind(self.state.name())
@@ -101,6 +119,7 @@ impl Write for Requeue {
         .bind(self.dispatches)
         .bind(self.id.to_string())
         .bind(self.attempt)
+        .bind(self.failures)
         .execute(connection)
         .await?;
         exactly_one_or_lost("requeue", done.rows_affected())
@@ -119,6 +138,23 @@ impl Write for Postpone {
         .bind(self.run_after)
         .bind(self.id.to_string())
         .bind(self.attempt)
+        .execute(connection)
+        .await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Write for Hasten {
+    type Output = ();
+
+    async fn run(&self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        query(
+            "UPDATE jobs SET run_after = $1 WHERE id = $2 AND lease_until = 0 AND run_after > $1 \
+             AND state IN ('dispatching', 'running', 'storing')",
+        )
+        .bind(self.now)
+        .bind(self.id.to_string())
         .execute(connection)
         .await?;
         Ok(())

@@ -3,7 +3,7 @@
 use sqlx::query;
 
 use crate::domain::job::Job;
-use crate::domain::{PaymentHash, PublicJobId};
+use crate::domain::{JobId, PaymentHash, PublicJobId};
 
 use super::row::{job_columns, read_job};
 use super::{Store, StoreError};
@@ -13,6 +13,15 @@ impl Store {
     pub async fn job_by_payment(&self, hash: PaymentHash) -> Result<Option<Job>, StoreError> {
         let row = query(concat!("SELECT ", job_columns!(), " FROM jobs WHERE payment_hash = $1"))
             .bind(hash.to_hex())
+            .fetch_optional(&self.readers)
+            .await?;
+        row.as_ref().map(read_job).transpose()
+    }
+
+    /// A job.
+    pub async fn job(&self, id: JobId) -> Result<Option<Job>, StoreError> {
+        let row = query(concat!("SELECT ", job_columns!(), " FROM jobs WHERE id = $1"))
+            .bind(id.to_string())
             .fetch_optional(&self.readers)
             .await?;
         row.as_ref().map(read_job).transpose()

@@ -126,7 +126,7 @@ async fn a_requeued_job_waits_for_its_time() {
     let (store, _dir) = open().await;
     store.insert_job(new_job(1)).await.unwrap();
     let job = claim_one(&store, 2_000).await.unwrap().job;
-    assert!(store.requeue(&job, JobState::Queued, 9_000).await.unwrap());
+    assert!(store.requeue(&job, JobState::Queued, 9_000, true).await.unwrap());
     assert_eq!(store.next_due().await.unwrap(), Some(9_000));
     assert!(claim_one(&store, 8_999).await.is_none());
     assert_eq!(claim_one(&store, 9_000).await.unwrap().failures, 1);

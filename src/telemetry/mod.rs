@@ -19,6 +19,8 @@
 //! | `satforge_job_retries_total` | counter | `service` |
 //! | `satforge_dispatches_total` | counter | `provider` |
 //! | `satforge_provider_seconds` | histogram | `provider`, `operation` |
+//! | `satforge_cost_msat_total`, `satforge_earned_msat_total` | counter | `service`, `provider` |
+//! | `satforge_webhooks_total` | counter | `provider`, `outcome` |
 //! | `satforge_refunds_due`, `satforge_refunds_due_sats` | gauge | |
 //! | `satforge_callbacks_total` | counter | `outcome` |
 //! | `satforge_route_circuit_open` | gauge | `route`, `service` |
@@ -115,6 +117,9 @@ fn describe() {
     describe_counter!("satforge_job_retries_total", "Jobs that went back to the queue.");
     describe_counter!("satforge_dispatches_total", "Creates sent to providers.");
     describe_histogram!("satforge_provider_seconds", Unit::Seconds, "Time of calls to providers.");
+    describe_counter!("satforge_cost_msat_total", "What generations cost, as the configuration reckons it.");
+    describe_counter!("satforge_earned_msat_total", "What callers paid for results that were delivered.");
+    describe_counter!("satforge_webhooks_total", "Webhooks of providers.");
     describe_gauge!("satforge_refunds_due", "Refunds that are due.");
     describe_gauge!("satforge_refunds_due_sats", "Sats that are owed back.");
     describe_counter!("satforge_callbacks_total", "Tries to tell a caller of a job's end.");

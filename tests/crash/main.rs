@@ -15,3 +15,4 @@ mod files;
 mod scene;
 mod steps;
 mod stop;
+mod upstream;

@@ -94,7 +94,7 @@ async fn a_create_without_an_answer_is_looked_up() {
 
 #[tokio::test]
 async fn polls_that_fail_or_hang_are_repeated() {
-    let pending = || Say(Ok(Poll::Pending { progress: None }));
+    let pending = || Say(Ok(Poll::Pending { progress: None, ahead: None }));
     let fake = Fake::new(Script {
         poll: [Say(Err(transient())), Say(Err(ambiguous())), pending(), Hang, Panic, pending()].into(),
         ..Script::default()

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use satforge::artifacts::ByteStream;
-use satforge::providers::{Found, Order, Poll, Provider, ProviderError, Task};
+use satforge::providers::{Found, Notice, NoticeError, Noticed, Order, Poll, Provider, ProviderError, Task};
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -39,6 +40,7 @@ pub struct Script {
     pub poll: VecDeque<Reply<Poll>>,
     pub fetch: VecDeque<Reply<ByteStream>>,
     pub discard: VecDeque<Reply<()>>,
+    pub notice: VecDeque<Result<Noticed, NoticeError>>,
 }
 
 pub struct Fake {
@@ -48,6 +50,16 @@ pub struct Fake {
     /// Whether a poll beyond the script says that the generation is ready.
     ready: AtomicBool,
     ready_one: Mutex<Option<String>>,
+    orders: Mutex<Vec<Ordered>>,
+}
+
+/// What a submit or a find was told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ordered {
+    pub operation: &'static str,
+    pub input: Value,
+    pub webhook: Option<String>,
+    pub sent_at: i64,
 }
 
 /// A file that begins like a video.
@@ -66,6 +78,7 @@ impl Fake {
             calls: Mutex::default(),
             ready: AtomicBool::new(true),
             ready_one: Mutex::default(),
+            orders: Mutex::default(),
         })
     }
 
@@ -115,6 +128,22 @@ impl Fake {
         self.about("submit").iter().map(|key| key.rsplit_once('.').unwrap().1.parse().unwrap()).collect()
     }
 
+    pub fn orders(&self) -> Vec<Ordered> {
+        self.orders.lock().unwrap().clone()
+    }
+
+    /// Where the webhooks of the last create go, as a path.
+    pub fn webhook(&self) -> String {
+        let url = self.orders().pop().unwrap().webhook.unwrap();
+        url[url.find("/webhooks/").unwrap()..].to_owned()
+    }
+
+    fn ordered(&self, operation: &'static str, order: &Order<'_>) {
+        let webhook = order.webhook.map(str::to_owned);
+        let input = order.input.clone().into();
+        self.orders.lock().unwrap().push(Ordered { operation, input, webhook, sent_at: order.sent_at });
+    }
+
     fn called(&self, operation: &'static str, about: &str) {
         self.calls.lock().unwrap().push(Call { operation, about: about.to_owned(), at: Instant::now() });
     }
@@ -143,13 +172,15 @@ impl Provider for Fake {
     async fn submit(&self, order: &Order<'_>) -> Result<String, ProviderError> {
         let key = order.key;
 
+        self.ordered("submit", order);
         self.called("submit", key);
         let reply = self.script.lock().unwrap().submit.pop_front();
         reply.unwrap_or_else(|| Reply::Say(Ok(format!("up-{key}")))).play().await
     }
 
-    async fn find(&self, key: &str) -> Result<Found, ProviderError> {
-        self.called("find", key);
+    async fn find(&self, order: &Order<'_>) -> Result<Found, ProviderError> {
+        self.ordered("find", order);
+        self.called("find", order.key);
         let reply = self.script.lock().unwrap().find.pop_front();
         reply.unwrap_or(Reply::Say(Ok(Found::Nothing))).play().await
     }
@@ -160,7 +191,8 @@ impl Provider for Fake {
         let reply = self.script.lock().unwrap().poll.pop_front();
         let ready = self.ready.load(Ordering::SeqCst)
             || self.ready_one.lock().unwrap().as_deref().is_some_and(|id| id == upstream_id);
-        let usual = if ready { Poll::Ready } else { Poll::Pending { progress: Some(0.5) } };
+        let usual =
+            if ready { Poll::Ready { charged: None } } else { Poll::Pending { progress: Some(0.5), ahead: None } };
         reply.unwrap_or(Reply::Say(Ok(usual))).play().await
     }
 
@@ -178,8 +210,25 @@ impl Provider for Fake {
         reply.unwrap_or(Reply::Say(Ok(()))).play().await
     }
 
-    async fn probe(&self) -> Result<(), ProviderError> {
+    async fn probe(&self, _model: &str) -> Result<(), ProviderError> {
         Ok(())
+    }
+
+    fn takes_webhooks(&self) -> bool {
+        true
+    }
+
+    fn webhook_limit(&self, _result_limit: u64) -> usize {
+        1_000
+    }
+
+    async fn notice(&self, notice: &Notice<'_>) -> Result<Noticed, NoticeError> {
+        self.called("notice", notice.key);
+        assert!((notice.header)("x-absent").is_none());
+        let reply = self.script.lock().unwrap().notice.pop_front();
+        reply.unwrap_or_else(|| {
+            if notice.body == b"genuine" { Ok(Noticed { id: None }) } else { Err(NoticeError::Forged) }
+        })
     }
 }
 

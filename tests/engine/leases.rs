@@ -6,7 +6,7 @@ use std::time::Duration;
 use satforge::artifacts::ArtifactStore;
 use satforge::catalog::Catalog;
 use satforge::clock::{Clock as _, SystemClock, signed_millis};
-use satforge::jobs::{Jobs, Parts};
+use satforge::jobs::{Jobs, Links, Parts};
 use satforge::providers::Poll;
 use satforge::shutdown::Shutdown;
 use satforge::store::Store;
@@ -27,6 +27,8 @@ async fn successor(world: &World, fake: &Arc<Fake>) -> (Jobs, Store, Shutdown) {
         providers: providers(fake),
         catalog: Arc::new(Catalog::new(config.services.clone())),
         clock: Arc::new(SystemClock),
+        links: Links::new(&config.keys),
+        public_url: world.url().to_owned(),
     };
     let (jobs, shutdown) = (Jobs::new(parts, config.jobs, &config.artifacts), Shutdown::default());
     jobs.start(&shutdown).await.unwrap();
@@ -36,7 +38,7 @@ async fn successor(world: &World, fake: &Arc<Fake>) -> (Jobs, Store, Shutdown) {
 #[tokio::test]
 async fn whoever_lost_the_lease_while_polling_stops_and_touches_nothing() {
     let (gate, first, second) = (Arc::new(Notify::new()), Fake::endless(), Fake::new(Script::default()));
-    first.poll_next([After(gate.clone(), Ok(Poll::Ready))].into());
+    first.poll_next([After(gate.clone(), Ok(Poll::Ready { charged: None }))].into());
     let world = World::new(&first).await;
     let purchase = world.order().await;
     until("the first one polls", async || (first.count("poll") == 1).then_some(())).await;
@@ -93,7 +95,7 @@ async fn whoever_lost_the_lease_while_storing_deletes_its_copy_and_discards_noth
 #[tokio::test]
 async fn an_attempt_that_lost_its_lease_leaves_its_successors_lease_alone() {
     let (gate, fake) = (Arc::new(Notify::new()), Fake::endless());
-    fake.poll_next([After(gate.clone(), Ok(Poll::Ready))].into());
+    fake.poll_next([After(gate.clone(), Ok(Poll::Ready { charged: None }))].into());
     let lease = Duration::from_millis(600);
     let (world, clock) = World::by_hand(&fake, |config| config.jobs.lease = lease).await;
     world.order().await;

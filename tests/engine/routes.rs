@@ -1,6 +1,10 @@
 //! Which of several routes a job goes, and when none is sold.
 
-use satforge::providers::{Found, ProviderError};
+use std::time::Duration;
+
+use satforge::config::{Ambiguous, RouteConfig};
+use satforge::domain::ServiceId;
+use satforge::providers::{Account, Found, ProviderError};
 
 use crate::fake::Reply::Say;
 use crate::fake::{Fake, Reply, Script};
@@ -89,5 +93,80 @@ async fn without_an_open_route_nothing_is_sold_and_what_is_paid_waits() {
     until("the route is closed", async || (!sells(&world).await).then_some(())).await;
     world.outcome(&order).await.result_path();
     world.outcome(&paid_before).await.result_path();
+    assert!(sells(&world).await);
+}
+
+fn alone(settings: &mut RouteConfig) {
+    settings.concurrency = 1;
+}
+
+#[tokio::test]
+async fn a_route_has_so_many_places_and_no_more() {
+    let fake = Fake::endless();
+    let world = World::one_route(&fake, ServiceId::Video, alone, Account::default()).await;
+    let first = world.order().await;
+    until("a create", async || (fake.count("submit") > 0).then_some(())).await;
+    let second = world.order().await;
+    until("looks at the first", async || (fake.count("poll") > 5).then_some(())).await;
+    assert_eq!(fake.count("submit"), 1, "the second waits for a place");
+    fake.finish();
+    for purchase in [first, second] {
+        world.outcome(&purchase).await.result_path();
+    }
+    assert_eq!(fake.creates(), [1, 1]);
+    let jobs = world.rows().await.jobs().await;
+    assert!(jobs.iter().all(|job| job.failures == 0), "waiting is no failure: {jobs:?}");
+}
+
+#[tokio::test]
+async fn a_route_has_a_deadline_of_its_own() {
+    let fake = Fake::endless();
+    let short = |settings: &mut RouteConfig| settings.deadline = Some(Duration::from_millis(100));
+    let world = World::one_route(&fake, ServiceId::Video, short, Account::default()).await;
+    world.expect_owed("GENERATION_FAILED").await;
+    until("the cancellation", async || (fake.count("discard") > 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_route_may_owe_rather_than_send_again() {
+    let fake = Fake::new(Script {
+        submit: [Say(Err(ProviderError::Ambiguous("cut".into())))].into(),
+        find: [Say(Ok(Found::Unknowable))].into(),
+        ..Script::default()
+    });
+    let careful = |settings: &mut RouteConfig| settings.ambiguous = Ambiguous::Refund;
+    let world = World::one_route(&fake, ServiceId::Video, careful, Account::default()).await;
+    world.expect_owed("GENERATION_FAILED").await;
+    assert_eq!(fake.creates(), [1]);
+}
+
+#[tokio::test]
+async fn a_route_that_makes_no_results_is_closed() {
+    let junk = || Say(Ok(crate::fake::bytes(&[b"<html>"])));
+    let fake = Fake::new(Script { fetch: [junk(), junk(), junk(), junk()].into(), ..Script::default() });
+    let world = World::new(&fake).await;
+    for sold in [true, true, false] {
+        world.buy().await.owed(502, "GENERATION_FAILED", crate::world::PRICE);
+        assert_eq!(sells(&world).await, sold);
+    }
+}
+
+#[tokio::test]
+async fn a_fault_that_shows_while_polling_ends_the_job_and_closes_the_route() {
+    let fake = Fake::new(Script::default());
+    fake.poll_next([Say(Err(fault()))].into());
+    let world = World::new(&fake).await;
+    world.expect_owed("GENERATION_FAILED").await;
+    assert!(!sells(&world).await);
+    until("the cancellation", async || (fake.count("discard") > 0).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_provider_without_room_is_asked_again_and_stays_open() {
+    let busy = || Say(Err(ProviderError::Busy { retry_after: None }));
+    let fake = Fake::new(Script { submit: (0..5).map(|_| busy()).collect(), ..Script::default() });
+    let world = World::new(&fake).await;
+    world.expect_film().await;
+    assert_eq!(fake.creates(), [1; 6], "none of them counts");
     assert!(sells(&world).await);
 }

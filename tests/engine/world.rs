@@ -1,17 +1,16 @@
 //! A gateway with a scripted provider, and a buyer.
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use satforge::app::{App, Backends};
 use satforge::clock::{Clock, ManualClock, SystemClock};
-use satforge::config::{Config, DevOptions, Environment};
+use satforge::config::{Config, RouteConfig};
 use satforge::domain::ServiceId;
-use satforge::providers::{Provider, Providers, Route};
+use satforge::providers::{Account, Provider, Providers, Route};
 
 use crate::fake::Fake;
 use crate::kit::buyer::{Answer, Buyer, Purchase, VIDEO, video};
+pub use crate::kit::quick::config;
 use crate::kit::rows::Rows;
 
 /// What a five-second video costs, in sats.
@@ -23,23 +22,6 @@ pub struct World {
     pub app: App,
     pub buyer: Buyer,
     pub folder: Arc<tempfile::TempDir>,
-}
-
-/// Short pauses, so that tests are quick; a lease and a timeout that no test meets by accident.
-pub fn config(data_dir: &Path) -> Config {
-    let settings = Environment::from_iter([("SATFORGE_METRICS__LISTEN", "off")]);
-    let options = DevOptions {
-        listen: Some(([127, 0, 0, 1], 0).into()),
-        data_dir: Some(data_dir.to_owned()),
-        ..DevOptions::default()
-    };
-    let mut config = Config::dev_in(options, &settings).unwrap();
-    config.jobs.poll_interval = Duration::from_millis(5);
-    config.jobs.backoff_base = Duration::from_millis(10);
-    config.jobs.backoff_max = Duration::from_millis(50);
-    config.jobs.lease = Duration::from_mins(10);
-    config.jobs.provider_timeout = Duration::from_mins(10);
-    config
 }
 
 pub fn providers(fake: &Arc<Fake>) -> Providers {
@@ -77,6 +59,19 @@ impl World {
     pub async fn routed(fakes: &[&Arc<Fake>]) -> Self {
         let route = |fake: &&Arc<Fake>| Route::plain(ServiceId::Video, (*fake).clone());
         let routes = Providers::of(fakes.iter().map(route).collect());
+        Self::over(routes, Arc::new(tempfile::tempdir().unwrap()), Arc::new(SystemClock), |_| {}).await
+    }
+
+    /// With one route of `service`, with settings of its own.
+    pub async fn one_route(
+        fake: &Arc<Fake>,
+        service: ServiceId,
+        adapt: impl FnOnce(&mut RouteConfig),
+        account: Account,
+    ) -> Self {
+        let mut settings = Route::plain(service, fake.clone()).settings().clone();
+        adapt(&mut settings);
+        let routes = Providers::of(vec![Route::new(settings, fake.clone(), account)]);
         Self::over(routes, Arc::new(tempfile::tempdir().unwrap()), Arc::new(SystemClock), |_| {}).await
     }
 

@@ -23,6 +23,7 @@ mod refused;
 mod restarts;
 mod retention;
 mod sandbox;
+mod selling;
 mod support;
 mod unwritable;
 mod waiting;

@@ -3,6 +3,7 @@
 pub mod buyer;
 pub mod client;
 pub mod process;
+pub mod quick;
 pub mod rows;
 
 use std::time::Duration;

@@ -13,6 +13,7 @@ use crate::domain::Network;
 
 pub(super) use sections::check_url;
 pub(crate) use sections::is_near;
+pub(super) use sections::url;
 
 pub(super) fn lightning(raw: &RawLightning, environment: &Environment, p: &mut Problems) -> LightningConfig {
     // Shorter, and a wallet that asks its owner cannot pay in time; longer, and the price is a promise for days.

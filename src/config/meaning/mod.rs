@@ -8,6 +8,8 @@ mod artifacts;
 mod lightning;
 mod money;
 mod pricing;
+mod providers;
+mod routes;
 mod server;
 mod url;
 mod work;
@@ -52,9 +54,25 @@ pub(super) fn meaning(
         rehearsal: raw.sandbox.rehearsal,
         generation_time: p.seconds("sandbox.generation_seconds", raw.sandbox.generation_seconds, 0.0..=DAY),
     };
-    money::refuse_what_must_not_meet(&sandbox, &lightning, server.listen, p);
     let callbacks = money::callbacks(&raw.callbacks, mode, &lightning, server.listen, p);
     let services = pricing::services(&raw.services, callbacks, p);
+    let providers = providers::providers(&raw.providers, environment, server.public_url.as_deref(), p);
+    let routes = routes::Routes {
+        services: &raw.services,
+        sold: &services,
+        providers: &raw.providers,
+        accounts: &providers,
+        public_url: server.public_url.as_deref(),
+    };
+    let routes = routes.meaning(p);
+    let sale = money::Sale {
+        sandbox: &sandbox,
+        lightning: &lightning,
+        listen: server.listen,
+        routes: &routes,
+        providers: &providers,
+    };
+    let unsold = sale.refuse_what_must_not_meet(p);
     let limits = work::limits(&raw.limits, &services, p);
     let paywall = work::paywall(&raw.paywall, p);
     let waiting = work::waiting(&raw.waiting, p);
@@ -77,6 +95,9 @@ pub(super) fn meaning(
             artifacts,
             callbacks,
             sandbox,
+            providers,
+            routes,
+            unsold,
         }),
         _ => Err(problems),
     }

@@ -4,34 +4,106 @@ use std::net::SocketAddr;
 
 use crate::config::error::Problems;
 use crate::config::raw::RawCallbacks;
-use crate::config::{CallbacksConfig, LightningBackendConfig, LightningConfig, SandboxConfig};
-use crate::domain::Network;
+use crate::config::{
+    CallbacksConfig, LightningBackendConfig, LightningConfig, ProviderConfig, RouteConfig, SandboxConfig,
+};
+use crate::domain::{Network, ServiceId};
 
 use super::Mode;
 
-/// Play money costs nothing: a stranger who reaches it has this machine generate for free. Real money buys real work:
-/// nobody may be sold simulated work for it, but the operator may rehearse on their own machine.
-pub(super) fn refuse_what_must_not_meet(
-    sandbox: &SandboxConfig,
-    lightning: &LightningConfig,
-    listen: SocketAddr,
-    problems: &mut Problems,
-) {
-    let stranger = !listen.ip().is_loopback();
-    if lightning.is_real_money() {
-        refuse_simulated_work_for_real_money(sandbox, stranger, problems);
-    } else if stranger && !sandbox.public {
-        let money = match lightning.backend {
-            LightningBackendConfig::Sandbox => "sandbox money".to_owned(),
-            _ => format!("money of {} that is worth nothing", lightning.network),
-        };
+/// Who pays, with what, and who works for it.
+pub(super) struct Sale<'a> {
+    pub sandbox: &'a SandboxConfig,
+    pub lightning: &'a LightningConfig,
+    pub listen: SocketAddr,
+    pub routes: &'a [RouteConfig],
+    pub providers: &'a [ProviderConfig],
+}
+
+impl Sale<'_> {
+    /// Play money costs nothing: a stranger who reaches it has this machine generate for free, and must not reach a
+    /// provider that charges for it. Real money buys real work: nobody may be sold simulated work for it, but the
+    /// operator may rehearse on their own machine.
+    ///
+    /// The services that are therefore not sold.
+    pub(super) fn refuse_what_must_not_meet(&self, problems: &mut Problems) -> Vec<ServiceId> {
+        let is_stranger = !self.listen.ip().is_loopback();
+        let has_route = |id: &ServiceId| self.routes.iter().any(|route| route.service == *id);
+        let (routed, simulated): (Vec<_>, Vec<_>) = ServiceId::ALL.into_iter().partition(has_route);
+        if !self.lightning.is_real_money() {
+            self.refuse_bills_for_play_money(problems);
+            if is_stranger && !self.sandbox.public {
+                self.refuse_play_money_of_strangers(problems);
+            }
+            return Vec::new();
+        }
+        if simulated.is_empty() {
+            return simulated;
+        }
+        match (self.sandbox.rehearsal, routed.is_empty()) {
+            (true, _) => {
+                if is_stranger {
+                    problems.add(
+                        "server.listen",
+                        "sandbox.rehearsal sells simulated work for real money, so nobody but this machine may reach \
+                         it: listen on 127.0.0.1",
+                    );
+                }
+                Vec::new()
+            }
+            (false, true) => {
+                problems.add(
+                    "lightning.network",
+                    format!(
+                        "invoices on {} cost real money, and without [[services.video.routes]] or \
+                         [[services.3d-model.routes]] everything that is generated is simulated; to rehearse with \
+                         your own wallet on this machine, set sandbox.rehearsal = true",
+                        Network::Bitcoin
+                    ),
+                );
+                simulated
+            }
+            (false, false) => simulated,
+        }
+    }
+
+    fn refuse_bills_for_play_money(&self, problems: &mut Problems) {
+        for id in ServiceId::ALL {
+            for (index, route) in self.routes.iter().filter(|route| route.service == id).enumerate() {
+                let account = self.providers.iter().find(|account| account.name == route.provider);
+                if let Some(account) = account.filter(|account| account.bills()) {
+                    problems.add(
+                        format!("services.{id}.routes[{index}].provider"),
+                        format!(
+                            "`{}` charges you for every generation, and callers would pay with {}: take invoices on {} \
+                             (lightning.backend, lightning.network), or name a model server of your own",
+                            account.name,
+                            self.play_money(),
+                            Network::Bitcoin
+                        ),
+                    );
+                }
+            }
+        }
+    }
+
+    fn refuse_play_money_of_strangers(&self, problems: &mut Problems) {
         problems.add(
             "server.listen",
             format!(
-                "{listen} can be reached from other machines, where anybody could pay with {money}; listen on \
-                 127.0.0.1, or allow it with sandbox.public = true (`--public-sandbox`)"
+                "{} can be reached from other machines, where anybody could pay with {}; listen on 127.0.0.1, or allow \
+                 it with sandbox.public = true (`--public-sandbox`)",
+                self.listen,
+                self.play_money()
             ),
         );
+    }
+
+    fn play_money(&self) -> String {
+        match self.lightning.backend {
+            LightningBackendConfig::Sandbox => "sandbox money".to_owned(),
+            _ => format!("money of {} that is worth nothing", self.lightning.network),
+        }
     }
 }
 
@@ -53,23 +125,4 @@ pub(super) fn callbacks(
         );
     }
     CallbacksConfig { allow_private: raw.allow_private.unwrap_or(mode == Mode::Dev && among_ourselves) }
-}
-
-fn refuse_simulated_work_for_real_money(sandbox: &SandboxConfig, stranger: bool, problems: &mut Problems) {
-    if !sandbox.rehearsal {
-        problems.add(
-            "lightning.network",
-            format!(
-                "invoices on {} cost real money, and what this version generates is simulated; to rehearse with your \
-                 own wallet on this machine, set sandbox.rehearsal = true",
-                Network::Bitcoin
-            ),
-        );
-    } else if stranger {
-        problems.add(
-            "server.listen",
-            "sandbox.rehearsal sells simulated work for real money, so nobody but this machine may reach it: listen \
-             on 127.0.0.1",
-        );
-    }
 }

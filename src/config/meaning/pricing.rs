@@ -52,6 +52,7 @@ fn model_3d(raw: &RawModel3d, callbacks: CallbacksConfig, p: &mut Problems) -> S
         max_side: p.number("services.3d-model.max_side", raw.max_side, 1..=65_535, " pixels"),
         max_pixels: p.number("services.3d-model.max_pixels", raw.max_pixels, 1..=1_000_000_000, " pixels"),
         max_alloc: p.number("services.3d-model.max_alloc_bytes", raw.max_alloc_bytes, MIB..=16_384 * MIB, " bytes"),
+        routes: Vec::new(),
     };
     ServiceConfig {
         id: ServiceId::Model3d,

@@ -2,6 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use url::Url;
+
+use super::is_near;
+
 /// A URL that callers can use, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Origin<'t> {
@@ -34,6 +38,13 @@ pub(super) fn parse(text: &str) -> Result<Origin<'_>, &'static str> {
         return Err("nobody can connect to this address; give the one that callers use");
     }
     Ok(Origin { https, host })
+}
+
+/// Whether a provider on the internet may be told to come to `url`: over TLS, and not into a private network. Where
+/// there is no URL, callers come to the address that is listened on.
+pub(super) fn is_public(url: Option<&str>) -> bool {
+    let url = url.and_then(|url| Url::parse(url).ok());
+    url.is_some_and(|url| url.scheme() == "https" && url.host().is_some_and(|host| !is_near(&host)))
 }
 
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), &'static str> {
@@ -82,6 +93,18 @@ mod tests {
         ] {
             assert_eq!(parse(text), Ok(Origin { https, host }), "{text}");
         }
+    }
+
+    #[test]
+    fn what_the_internet_can_reach_is_told_from_what_it_cannot() {
+        for url in ["https://api.example.com", "https://203.0.113.7:8443", "https://[2001:db8::1]"] {
+            assert!(is_public(Some(url)), "{url}");
+        }
+        for url in ["http://api.example.com", "https://localhost", "https://10.0.0.7", "https://[::1]", "https://a.lan"]
+        {
+            assert!(!is_public(Some(url)), "{url}");
+        }
+        assert!(!is_public(None));
     }
 
     #[test]

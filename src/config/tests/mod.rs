@@ -9,7 +9,11 @@ use figment::value::Value;
 use super::*;
 
 mod example;
+mod inputs;
+mod money;
+mod providers;
 mod refusals;
+mod routes;
 
 const HEX: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 

@@ -5,6 +5,7 @@
 use crate::domain::Network;
 
 /// The instance as a whole.
+#[derive(Clone, Debug)]
 pub struct Site {
     /// Scheme and authority that callers use, without a slash at the end.
     pub public_url: String,
@@ -33,6 +34,7 @@ pub struct Site {
 }
 
 /// One service: what it takes, what it costs and what it gives.
+#[derive(Clone, Debug)]
 pub struct ServiceDoc {
     /// The name in paths and macaroons: `video` or `3d-model`.
     pub id: &'static str,
@@ -46,6 +48,8 @@ pub struct ServiceDoc {
     pub result_field: &'static str,
     /// The name under which the snippets save the result.
     pub result_file: &'static str,
+    /// Whether it is for sale at the moment.
+    pub available: bool,
     /// The lowest price, in words.
     pub price_headline: String,
     /// How the price comes about, in words.
@@ -61,6 +65,7 @@ pub struct ServiceDoc {
 }
 
 /// A request in words and its price.
+#[derive(Clone, Debug)]
 pub struct PricedExample {
     /// What is asked for.
     pub label: String,
@@ -71,6 +76,7 @@ pub struct PricedExample {
 }
 
 /// One field of a request body.
+#[derive(Clone, Debug)]
 pub struct ParamDoc {
     /// The field.
     pub name: String,
@@ -85,6 +91,7 @@ pub struct ParamDoc {
 }
 
 /// A sandbox input with a purpose.
+#[derive(Clone, Debug)]
 pub struct TriggerDoc {
     /// The text that a prompt must contain, or the image that must be sent.
     pub text: String,

@@ -32,7 +32,7 @@ struct HomePage<'a> {
     purchase: Option<Showcase<'a>>,
 }
 
-/// The service that the home page sells as an example: the first of the catalogue.
+/// The service that the home page sells as an example: the first of the catalogue that is for sale.
 struct Showcase<'a> {
     service: &'a ServiceDoc,
     /// The request in words, as on a till slip.
@@ -84,7 +84,8 @@ struct NotFoundPage<'a> {
 
 /// `/`: what this is, what it costs and how a purchase goes.
 pub fn render_home(site: &Site) -> Result<String, askama::Error> {
-    let purchase = match site.services.first() {
+    let shown = site.services.iter().find(|service| service.available);
+    let purchase = match shown.or_else(|| site.services.first()) {
         Some(service) => Some(Showcase {
             service,
             item: service.examples.first().map_or(service.title.as_str(), |example| example.label.as_str()),

@@ -20,10 +20,12 @@ fn all_pages(site: &Site) -> Vec<(String, String)> {
     pages
 }
 
-fn every_instance() -> [Site; 3] {
+fn every_instance() -> [Site; 4] {
     let mut silent = samples::production();
     silent.keepalive_after_seconds = None;
-    [samples::sandbox(), samples::production(), silent]
+    let mut closed = samples::production();
+    closed.services.iter_mut().for_each(|service| service.available = false);
+    [samples::sandbox(), samples::production(), silent, closed]
 }
 
 /// The values of an attribute, in the order of the page.
@@ -203,6 +205,23 @@ fn only_a_sandbox_says_so() {
     for (name, html) in all_pages(&samples::production()) {
         assert!(!html.contains("/sandbox/") && !html.contains("andbox") && !html.contains("lnbcrt"), "{name}");
     }
+}
+
+#[test]
+fn what_is_not_for_sale_says_so_and_hides_no_price() {
+    let mut site = samples::production();
+    site.services[0].available = false;
+    for (name, html) in all_pages(&site) {
+        let told = html.to_lowercase().contains("not for sale at the moment");
+        assert_eq!(told, !matches!(name.as_str(), "errors" | "3d-model"), "{name}");
+        assert!(html.contains("from 500 sats") || matches!(name.as_str(), "errors" | "3d-model"), "{name}");
+    }
+    let html = render_home(&site).unwrap();
+    assert!(script(&html, "curl").contains("/api/l402/3d-model"), "the home page buys what can be bought");
+    site.services[1].available = false;
+    let html = render_home(&site).unwrap();
+    assert!(script(&html, "curl").contains("/api/l402/video"));
+    assert_eq!(html.matches("<b>Not for sale at the moment.</b>").count(), 3, "two cards, and the example");
 }
 
 #[test]

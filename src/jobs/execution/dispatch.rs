@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::Ambiguous;
 use crate::domain::{Failure, JobSpec, JobState};
-use crate::providers::{Ending, Found, Health, Order, ProviderError, Route};
+use crate::providers::{Ending, Found, Health, ProviderError, Route};
 
+use super::upstream::Sent;
 use super::{Execution, Stop};
 
 /// Creates that may have cost something, for one payment. After that many the job fails and is owed back.
@@ -37,6 +39,8 @@ enum Created {
     Settled,
     /// Surely nothing was started; the provider may have asked for a pause.
     NotStarted(Option<Duration>),
+    /// All of the route's places are taken: nothing was sent.
+    Full,
 }
 
 impl Execution {
@@ -48,81 +52,119 @@ impl Execution {
             return self.fail(Failure::GenerationFailed).await;
         }
         let routes: Vec<_> = self.engine.providers.for_service(self.job.binding.service).cloned().collect();
-        let mut pause = None;
+        let routes: Vec<_> = routes.into_iter().filter(|route| route.takes(&spec)).collect();
+        let (mut pause, mut is_full) = (None, false);
         for route in candidates(&routes) {
-            match self.create(route, &spec).await? {
+            match self.create(route, spec.clone()).await? {
                 Created::Settled => return Ok(()),
                 Created::NotStarted(asked) => pause = pause.max(asked),
+                Created::Full => is_full = true,
             }
         }
         // What a fault of the operator's has closed stays so until somebody mends it: too long to wait.
         if routes.iter().all(|route| matches!(route.health(), Health::Faulty(_))) {
             return self.fail(Failure::OperatorFault).await;
         }
-        self.retry_later(JobState::Queued, pause).await
+        if is_full { self.wait_for_a_place().await } else { self.retry_later(JobState::Queued, pause).await }
     }
 
     /// Intent first, then the create, then the provider's id.
-    async fn create(&mut self, route: &Arc<Route>, spec: &JobSpec) -> Result<Created, Stop> {
-        let seq = self.job.dispatches.saturating_add(1);
-        self.save(self.job.state.clone().dispatch(seq, route.name().to_owned())?).await?;
-        let key = self.key(seq);
-        let answer = self.call(route, "submit", route.provider().submit(&Order { key: &key, spec })).await;
+    async fn create(&mut self, route: &Arc<Route>, spec: JobSpec) -> Result<Created, Stop> {
+        let Some(place) = route.seats().take() else { return Ok(Created::Full) };
+        let (seq, sent_at) = (self.job.dispatches.saturating_add(1), self.engine.now());
+        let Some(sent) = self.sent(route, seq, spec, sent_at) else {
+            return Ok(Created::NotStarted(None));
+        };
+        self.begin(route, seq, sent_at).await?;
+        self.seat = Some(place);
+        let answer = self.call(route, "submit", route.provider().submit(&sent.order())).await;
         metrics::counter!("satforge_dispatches_total", "provider" => route.name().to_owned()).increment(1);
-        let settled = match answer {
+        let not_started = match answer {
             Ok(upstream_id) => {
                 route.took();
-                self.save(self.job.state.clone().run(upstream_id)?).await
+                return self.started(seq, upstream_id).await.map(|()| Created::Settled);
             }
+            Err(ProviderError::Refused(ending)) => return self.end(ending).await.map(|()| Created::Settled),
             Err(ProviderError::NotStarted { message, retry_after }) => {
                 tracing::warn!(job.id = %self.job.id, route = route.name(), %message, "a create was not started");
                 route.stumbled(&message);
-                // It cost nothing, so it does not count.
-                self.job.dispatches = seq.saturating_sub(1);
-                return Ok(Created::NotStarted(retry_after));
+                retry_after
+            }
+            Err(ProviderError::Busy { retry_after }) => {
+                tracing::info!(job.id = %self.job.id, route = route.name(), "the provider has no room");
+                retry_after
             }
             Err(ProviderError::OperatorFault(message)) => {
                 tracing::error!(job.id = %self.job.id, route = route.name(), %message, "the account is refused");
                 route.refused(&message);
-                self.job.dispatches = seq.saturating_sub(1);
-                return Ok(Created::NotStarted(None));
+                None
             }
-            Err(ProviderError::Refused(ending)) => self.end(ending).await,
-            Err(error @ (ProviderError::Ambiguous(_) | ProviderError::Transient(_) | ProviderError::Unknown)) => {
+            Err(error) => {
                 tracing::warn!(job.id = %self.job.id, route = route.name(), %error,
                     "a create may have arrived; looking it up");
                 route.stumbled(&error.to_string());
-                self.resolve(route, seq, Age::Fresh).await
+                return self.resolve(route, seq, &sent, Age::Fresh).await.map(|()| Created::Settled);
             }
         };
-        settled.map(|()| Created::Settled)
+        // It cost nothing, so it does not count.
+        self.job.dispatches = seq.saturating_sub(1);
+        self.seat = None;
+        Ok(Created::NotStarted(not_started))
     }
 
     /// `dispatching`, found in the row: an earlier attempt stopped between intent and answer.
     pub(super) async fn look_up(&mut self, seq: i64, route: &str) -> Result<(), Stop> {
-        match self.route(route) {
-            Some(route) => self.resolve(&route, seq, Age::Settled).await,
-            // The operator has removed the route: what it may have started cannot be found out any more.
-            None => self.retry_later(JobState::Queued, None).await,
-        }
+        // The operator has removed the route: what it may have started cannot be found out any more.
+        let Some(route) = self.route(route) else { return self.retry_later(JobState::Queued, None).await };
+        let Some(spec) = self.engine.load_spec(&self.job).await? else { return self.fail(Failure::NotRunnable).await };
+        let sent_at = self.sent_at().await?;
+        let Some(sent) = self.sent(&route, seq, spec, sent_at) else {
+            return self.retry_later(JobState::Queued, None).await;
+        };
+        self.seat = Some(route.seats().take_anyway());
+        self.resolve(&route, seq, &sent, Age::Settled).await
     }
 
     /// Looks for the create before anything is sent again.
-    async fn resolve(&mut self, route: &Arc<Route>, seq: i64, age: Age) -> Result<(), Stop> {
-        let key = self.key(seq);
-        match self.call(route, "find", route.provider().find(&key)).await {
-            Ok(Found::Started(upstream_id)) => self.save(self.job.state.clone().run(upstream_id)?).await,
+    async fn resolve(&mut self, route: &Arc<Route>, seq: i64, sent: &Sent, age: Age) -> Result<(), Stop> {
+        // A webhook may have told more than a look-up can.
+        let hint = self.engine.store.dispatch(self.job.id, seq).await?.and_then(|dispatch| dispatch.upstream_id);
+        if let Some(upstream_id) = hint {
+            return self.started(seq, upstream_id).await;
+        }
+        let found = self.call(route, "find", route.provider().find(&sent.order())).await;
+        match self.first_free(route, found).await? {
+            Ok(Found::Started(upstream_id)) => self.started(seq, upstream_id).await,
             // It may still be on its way: only a later look can say that it did not arrive.
-            Ok(Found::Nothing) if age == Age::Fresh => self.retry_later(self.job.state.clone(), None).await,
-            Ok(Found::Nothing) => self.save(self.job.state.clone().requeue()?).await,
+            Ok(Found::Nothing | Found::Among(_)) if age == Age::Fresh => {
+                self.retry_later(self.job.state.clone(), None).await
+            }
+            Ok(Found::Nothing | Found::Among(_)) => self.save(self.job.state.clone().requeue()?).await,
             // Nobody will ever know. Once more, at the operator's cost, and then the money goes back.
-            Ok(Found::Unknowable) if seq <= MAX_BLIND_REPEATS => self.retry_later(JobState::Queued, None).await,
+            Ok(Found::Unknowable) if seq <= MAX_BLIND_REPEATS && route.settings().ambiguous == Ambiguous::Again => {
+                self.retry_later(JobState::Queued, None).await
+            }
             Ok(Found::Unknowable) => self.fail(Failure::GenerationFailed).await,
             Err(error) => {
                 tracing::warn!(job.id = %self.job.id, %error, "looking a create up failed");
                 self.retry_later(self.job.state.clone(), None).await
             }
         }
+    }
+
+    /// Of several generations that a create may have started, the first that belongs to no other create of ours.
+    async fn first_free(
+        &self,
+        route: &Route,
+        found: Result<Found, ProviderError>,
+    ) -> Result<Result<Found, ProviderError>, Stop> {
+        let Ok(Found::Among(ids)) = &found else { return Ok(found) };
+        for id in ids {
+            if !self.engine.store.is_upstream_taken(&route.settings().provider, id).await? {
+                return Ok(Ok(Found::Started(id.clone())));
+            }
+        }
+        Ok(Ok(Found::Nothing))
     }
 
     /// The provider's last word.
@@ -135,18 +177,18 @@ impl Execution {
     }
 
     /// Like [`Execution::cancel_after`], for a create that may have arrived.
-    pub(super) async fn cancel_found(&self, ended: Result<(), Stop>, seq: i64, route: &str) -> Result<(), Stop> {
+    pub(super) async fn cancel_found(
+        &self,
+        ended: Result<(), Stop>,
+        sent: Option<Sent>,
+        route: &str,
+    ) -> Result<(), Stop> {
         if matches!(ended, Err(Stop::Done))
-            && let Some(route) = self.route(route)
-            && let Ok(Found::Started(id)) = self.call(&route, "find", route.provider().find(&self.key(seq))).await
+            && let (Some(sent), Some(route)) = (sent, self.route(route))
+            && let Ok(Found::Started(id)) = self.call(&route, "find", route.provider().find(&sent.order())).await
         {
-            self.cancel(&route, &id).await;
+            return self.cancel_after(ended, &self.generation(&route, &id)).await;
         }
         ended
-    }
-
-    /// The idempotency key: one for each create that is meant.
-    fn key(&self, seq: i64) -> String {
-        format!("{}.{seq}", self.job.id)
     }
 }

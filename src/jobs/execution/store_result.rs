@@ -5,9 +5,9 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 
 use crate::artifacts::{ArtifactError, ArtifactName, ByteStream};
+use crate::domain::Failure;
 use crate::domain::job::{Delivery, Upstream};
-use crate::domain::{Failure, JobState};
-use crate::providers::{ProviderError, Task};
+use crate::providers::{ProviderError, Route};
 
 use super::{Execution, Stop};
 
@@ -17,36 +17,44 @@ impl Execution {
         let Some(route) = self.route(&upstream.provider) else {
             return self.fail(Failure::OperatorFault).await;
         };
-        let service = self.job.binding.service;
-        let limit = self.engine.catalog.service(service).map_or(0, |service| service.result_limit);
+        let (service, generation) = (self.job.binding.service, self.generation(&route, &upstream.id));
+        let limit = generation.task().limit;
         let mut errors = 0;
         loop {
             let name = ArtifactName::new(service, rand::random());
-            let fetched = self.call(&route, "fetch", route.provider().fetch(&Task { id: &upstream.id })).await;
+            let fetched = self.call(&route, "fetch", route.provider().fetch(&generation.task())).await;
             let problem = match fetched {
                 Ok(source) => match self.copy(&name, source, limit).await? {
                     Ok(_) => {
+                        route.delivered();
                         let ended = self.deliver(&name).await;
-                        return self.discard_after(ended, &route, &upstream.id).await;
+                        self.earned(&route, &ended);
+                        return self.discard_after(ended, &generation).await;
                     }
                     Err(error @ (ArtifactError::TooLarge(_) | ArtifactError::WrongKind)) => {
-                        tracing::error!(job.id = %self.job.id, %error, "the provider's result is unusable");
-                        let ended = self.fail(Failure::ResultUnusable).await;
-                        return self.discard_after(ended, &route, &upstream.id).await;
+                        ProviderError::Unusable(error.to_string())
                     }
-                    Err(error) => error.to_string(),
+                    Err(error) => ProviderError::Transient(error.to_string()),
                 },
-                Err(ProviderError::Refused(_)) => return self.fail(Failure::GenerationFailed).await,
-                // The result is lost upstream; another generation is at our own cost.
-                Err(ProviderError::Unknown) => return self.start_over().await,
-                Err(error) => error.to_string(),
+                Err(error) => error,
             };
+            if let Some(ended) = self.give_up(&generation, &problem).await {
+                return ended;
+            }
             errors += 1;
-            tracing::warn!(job.id = %self.job.id, error = problem, errors, "storing a result failed");
-            self.pause(self.poll_pause(errors)).await?;
+            tracing::warn!(job.id = %self.job.id, error = %problem, errors, "storing a result failed");
+            self.pause(self.poll_pause(&route, errors)).await?;
             if self.is_overdue() {
                 return Ok(());
             }
+        }
+    }
+
+    fn earned(&self, route: &Route, ended: &Result<(), Stop>) {
+        if matches!(ended, Err(Stop::Done)) {
+            let (service, name) = (self.service(), route.name().to_owned());
+            metrics::counter!("satforge_earned_msat_total", "service" => service, "provider" => name)
+                .increment(self.job.amount.msat());
         }
     }
 
@@ -92,11 +100,6 @@ impl Execution {
         if let Err(error) = self.engine.artifacts.delete_result(name.as_str()).await {
             tracing::warn!(job.id = %self.job.id, %error, "deleting a superfluous copy failed");
         }
-    }
-
-    async fn start_over(&mut self) -> Result<(), Stop> {
-        tracing::warn!(job.id = %self.job.id, "the provider has lost a finished result; starting over");
-        self.retry_later(JobState::Queued, None).await
     }
 }
 

@@ -90,7 +90,6 @@ impl Provider for SandboxProvider {
 
     async fn submit(&self, order: &Order<'_>) -> Result<String, ProviderError> {
         let Order { key, spec, .. } = *order;
-
         let not_started =
             |error: std::io::Error| ProviderError::NotStarted { message: error.to_string(), retry_after: None };
         let triggers = Triggers::of(spec);
@@ -99,8 +98,8 @@ impl Provider for SandboxProvider {
         Ok(key.to_owned())
     }
 
-    async fn find(&self, key: &str) -> Result<Found, ProviderError> {
-        let found = self.ledger.read(key).await.map_err(transient)?;
+    async fn find(&self, order: &Order<'_>) -> Result<Found, ProviderError> {
+        let found = self.ledger.read(order.key).await.map_err(transient)?;
         Ok(found.map_or(Found::Nothing, |generation| Found::Started(generation.id)))
     }
 
@@ -112,7 +111,7 @@ impl Provider for SandboxProvider {
         if elapsed < wanted {
             // Real models do not tell the last percent either.
             let progress = (elapsed.as_secs_f32() / wanted.as_secs_f32()).min(0.99);
-            return Ok(Poll::Pending { progress: Some(progress) });
+            return Ok(Poll::Pending { progress: Some(progress), ahead: None });
         }
         Ok(match generation.triggers {
             Triggers { reject: true, .. } => Poll::Failed(Ending::Rejected),
@@ -120,7 +119,7 @@ impl Provider for SandboxProvider {
             Triggers { flaky: true, .. } if generation.create_number <= FLAKY_FAILURES => {
                 Poll::Failed(Ending::Transient)
             }
-            _ => Poll::Ready,
+            _ => Poll::Ready { charged: None },
         })
     }
 
@@ -137,7 +136,7 @@ impl Provider for SandboxProvider {
         self.ledger.forget(upstream_id).await.map_err(transient)
     }
 
-    async fn probe(&self) -> Result<(), ProviderError> {
+    async fn probe(&self, _model: &str) -> Result<(), ProviderError> {
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! What the engine relies on in every provider, held against the sandbox, and what is particular to the sandbox.
 
+use serde_json::{Map, Value};
+
 use super::*;
 use crate::clock::ManualClock;
 use crate::domain::request::{ImageType, ModelSpec, VideoSpec};
@@ -34,16 +36,25 @@ fn model(trailer: &str) -> JobSpec {
 }
 
 fn task(id: &str) -> Task<'_> {
-    Task { id }
+    Task { id, key: id, model: "", result: "", limit: u64::MAX }
+}
+
+fn order<'a>(key: &'a str, spec: &'a JobSpec, input: &'a Map<String, Value>) -> Order<'a> {
+    let (age, time_left) = (Duration::ZERO, Duration::from_mins(5));
+    Order { key, spec, model: "", input, webhook: None, sent_at: 0, age, time_left }
+}
+
+async fn find(provider: &dyn Provider, key: &str) -> Result<Found, ProviderError> {
+    provider.find(&order(key, &video(""), &Map::new())).await
 }
 
 async fn submit(provider: &dyn Provider, key: &str, spec: &JobSpec) -> Result<String, ProviderError> {
-    provider.submit(&Order { key, spec }).await
+    provider.submit(&order(key, spec, &Map::new())).await
 }
 
 fn progress(poll: Result<Poll, ProviderError>) -> f32 {
     match poll {
-        Ok(Poll::Pending { progress }) => progress.unwrap_or(0.0),
+        Ok(Poll::Pending { progress, .. }) => progress.unwrap_or(0.0),
         other => panic!("not pending: {other:?}"),
     }
 }
@@ -57,9 +68,9 @@ async fn whole(stream: ByteStream) -> Vec<u8> {
 /// The contract: from a submit to a file of the kind that was asked for, and nothing left behind.
 async fn delivers(subject: &Subject<'_>, key: &str, spec: &JobSpec, is_right: fn(&[u8]) -> bool) {
     let Subject { provider, pass, takes } = *subject;
-    assert_eq!(provider.find(key).await, Ok(Found::Nothing), "nothing was sent yet");
+    assert_eq!(find(provider, key).await, Ok(Found::Nothing), "nothing was sent yet");
     let id = submit(provider, key, spec).await.unwrap();
-    assert_eq!(provider.find(key).await, Ok(Found::Started(id.clone())));
+    assert_eq!(find(provider, key).await, Ok(Found::Started(id.clone())));
     assert_eq!(submit(provider, key, spec).await, Ok(id.clone()), "the same key is the same generation");
     let mut before = progress(provider.poll(&task(&id)).await);
     for _ in 0..3 {
@@ -69,8 +80,8 @@ async fn delivers(subject: &Subject<'_>, key: &str, spec: &JobSpec, is_right: fn
         before = now;
     }
     pass(takes / 4);
-    assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready));
-    assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready), "looking changes nothing");
+    assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready { charged: None }));
+    assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready { charged: None }), "looking changes nothing");
     let file = whole(provider.fetch(&task(&id)).await.unwrap()).await;
     assert!(is_right(&file), "a file of another kind: {:?}", &file[..file.len().min(12)]);
     forgets(provider, key, &id).await;
@@ -82,7 +93,7 @@ async fn forgets(provider: &dyn Provider, key: &str, id: &str) {
     assert_eq!(provider.discard(&task(id)).await, Ok(()));
     assert_eq!(provider.poll(&task(id)).await, Err(ProviderError::Unknown));
     assert_eq!(provider.fetch(&task(id)).await.err(), Some(ProviderError::Unknown));
-    assert_eq!(provider.find(key).await, Ok(Found::Nothing));
+    assert_eq!(find(provider, key).await, Ok(Found::Nothing));
 }
 
 /// The contract: ids and keys that never were are told apart from failures.
@@ -90,7 +101,7 @@ async fn knows_nothing_of_strangers(provider: &dyn Provider) {
     for stranger in ["no-such-id.1", "", "../../etc/passwd", "..", "a/b", "a\0b", "\u{e9}"] {
         assert_eq!(provider.poll(&task(stranger)).await, Err(ProviderError::Unknown), "{stranger:?}");
         assert_eq!(provider.fetch(&task(stranger)).await.err(), Some(ProviderError::Unknown), "{stranger:?}");
-        assert_eq!(provider.find(stranger).await, Ok(Found::Nothing), "{stranger:?}");
+        assert_eq!(find(provider, stranger).await, Ok(Found::Nothing), "{stranger:?}");
     }
 }
 
@@ -137,7 +148,7 @@ async fn a_generation_outlives_the_process() {
     drop(provider);
 
     let again = SandboxProvider::new(folder.path(), clock.clone(), GENERATION).unwrap();
-    assert_eq!(again.find("job.1").await, Ok(Found::Started(id.clone())));
+    assert_eq!(find(&again, "job.1").await, Ok(Found::Started(id.clone())));
     assert!((progress(again.poll(&task(&id)).await) - before).abs() < f32::EPSILON);
     assert_eq!(submit(&again, "job.1", &model("")).await, Ok(id.clone()));
     assert_eq!(again.creates(), 0, "the create of the earlier process is the only one");
@@ -180,7 +191,7 @@ async fn a_flaky_generation_works_the_third_time() {
         polls.push(provider.poll(&task(&id)).await.unwrap());
     }
     let failed = Poll::Failed(Ending::Transient);
-    assert_eq!(polls, [failed.clone(), failed, Poll::Ready]);
+    assert_eq!(polls, [failed.clone(), failed, Poll::Ready { charged: None }]);
 }
 
 #[tokio::test]
@@ -191,7 +202,7 @@ async fn a_slow_generation_takes_the_time_that_it_was_told() {
         clock.advance(Duration::from_millis(takes * 1_000 - 1));
         assert!(progress(provider.poll(&task(&id)).await) > 0.9);
         clock.advance(Duration::from_millis(1));
-        assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready), "{word}");
+        assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready { charged: None }), "{word}");
     }
 }
 
@@ -200,7 +211,7 @@ async fn no_time_at_all_is_ready_at_once() {
     let (folder, clock) = (tempfile::tempdir().unwrap(), Arc::new(ManualClock::new(0)));
     let provider = SandboxProvider::new(folder.path(), clock, Duration::ZERO).unwrap();
     let id = submit(&provider, "job.1", &model("")).await.unwrap();
-    assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready));
+    assert_eq!(provider.poll(&task(&id)).await, Ok(Poll::Ready { charged: None }));
 }
 
 #[tokio::test]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use reqwest::{Client, Method, RequestBuilder};
 use satforge::app::{App, Backends};
 use satforge::clock::{Clock, ManualClock, SystemClock};
-use satforge::config::{Config, DevOptions, Environment};
+use satforge::config::{Config, DevOptions, Environment, RouteConfig};
 use satforge::domain::ServiceId;
-use satforge::providers::{Provider, Providers};
+use satforge::providers::{Account, Provider, Providers, Route};
 use tempfile::TempDir;
 
 use super::{Answer, FakeLightning, FakeProvider, client};
@@ -33,6 +33,7 @@ const DEFAULTS: [(&str, &str); 8] = [
 /// How a gateway is to be started.
 pub struct Setup {
     settings: Vec<(String, String)>,
+    unsold: Vec<ServiceId>,
     time: Time,
     work: Work,
     dir: TempDir,
@@ -49,9 +50,10 @@ enum Time {
 }
 
 /// Who generates.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Work {
     Fake,
+    /// The fake one, along these routes.
+    Routes(Vec<RouteConfig>),
     Sandbox,
     Nobody,
 }
@@ -71,6 +73,7 @@ impl Setup {
     pub fn new() -> Self {
         Self {
             settings: DEFAULTS.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+            unsold: Vec::new(),
             time: Time::Manual(Arc::new(ManualClock::new(START * 1_000))),
             work: Work::Fake,
             dir: tempfile::tempdir().expect("a temporary directory"),
@@ -96,6 +99,16 @@ impl Setup {
         Self { work: Work::Sandbox, ..self }
     }
 
+    /// Without a service that nobody does the work of.
+    pub fn unsold(self, service: ServiceId) -> Self {
+        Self { unsold: vec![service], ..self }
+    }
+
+    /// With these routes to the provider.
+    pub fn routes(self, routes: Vec<RouteConfig>) -> Self {
+        Self { work: Work::Routes(routes), ..self }
+    }
+
     /// With nobody who generates.
     pub fn no_provider(self) -> Self {
         Self { work: Work::Nobody, ..self }
@@ -113,7 +126,8 @@ impl Setup {
             ..DevOptions::default()
         };
         let environment: Environment = self.settings.iter().cloned().collect();
-        Config::dev_in(options, &environment).expect("a good configuration")
+        let config = Config::dev_in(options, &environment).expect("a good configuration");
+        Config { unsold: self.unsold.clone(), ..config }
     }
 
     pub async fn start(self) -> TestApp {
@@ -126,8 +140,12 @@ impl Setup {
         };
         let chosen = Backends::choose(&config, &clock).expect("backends");
         let provider: Arc<dyn Provider> = self.provider.clone();
-        let providers = match self.work {
+        let providers = match &self.work {
             Work::Fake => Providers::new(ServiceId::ALL.map(|service| (service, provider.clone())).to_vec()),
+            Work::Routes(routes) => {
+                let route = |settings: &RouteConfig| Route::new(settings.clone(), provider.clone(), Account::default());
+                Providers::of(routes.iter().map(route).collect())
+            }
             Work::Sandbox => chosen.providers.clone(),
             Work::Nobody => Providers::new(Vec::new()),
         };
@@ -153,6 +171,11 @@ impl TestApp {
 
     fn setup(&self) -> &Setup {
         self.setup.as_ref().expect("a gateway that was not stopped")
+    }
+
+    /// The route of that name.
+    pub fn route(&self, service: ServiceId, name: &str) -> Arc<Route> {
+        self.app().gateway.providers.by_name(service, name).expect("a route of that name").clone()
     }
 
     pub fn address(&self) -> std::net::SocketAddr {

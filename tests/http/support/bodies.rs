@@ -13,8 +13,13 @@ pub fn video_body(prompt: &str) -> String {
 
 /// The body of a 3D model of a small picture, with `tail` behind the picture's own bytes.
 pub fn image_body(tail: &[u8]) -> String {
+    sized_image_body(8, 8, tail)
+}
+
+/// The body of a 3D model of a picture of that size, with `tail` behind the picture's own bytes.
+pub fn sized_image_body(width: u32, height: u32, tail: &[u8]) -> String {
     let mut file = Cursor::new(Vec::new());
-    DynamicImage::new_rgb8(8, 8).write_to(&mut file, ImageFormat::Png).expect("a picture");
+    DynamicImage::new_rgb8(width, height).write_to(&mut file, ImageFormat::Png).expect("a picture");
     let mut bytes = file.into_inner();
     bytes.extend_from_slice(tail);
     format!(r#"{{"image":"data:image/png;base64,{}"}}"#, STANDARD.encode(bytes))

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use answer::Answer;
 pub use app::{Setup, TestApp};
-pub use bodies::{image_body, video_body};
+pub use bodies::{image_body, sized_image_body, video_body};
 pub use bucket::Bucket;
 pub use lightning::{FakeLightning, Lie};
 pub use macaroons::Pieces;

@@ -50,6 +50,7 @@ struct Inner {
     submits: usize,
     finds: usize,
     specs: Vec<JobSpec>,
+    models: Vec<String>,
     generations: HashMap<String, (ServiceId, Generation)>,
 }
 
@@ -104,6 +105,11 @@ impl FakeProvider {
         self.inner.lock().unwrap().specs.clone()
     }
 
+    /// The models that submits were for, in order.
+    pub fn models(&self) -> Vec<String> {
+        self.inner.lock().unwrap().models.clone()
+    }
+
     /// Generations that were not discarded.
     pub fn kept(&self) -> usize {
         self.inner.lock().unwrap().generations.len()
@@ -143,10 +149,10 @@ impl Provider for FakeProvider {
     }
 
     async fn submit(&self, order: &Order<'_>) -> Result<String, ProviderError> {
-        let Order { key, spec, .. } = *order;
-
+        let Order { key, spec, model, .. } = *order;
         let step = {
             let mut inner = self.inner.lock().unwrap();
+            inner.models.push(model.to_owned());
             inner.submits += 1;
             inner.script.pop_front().unwrap_or(SubmitStep::Take(Generation::Works))
         };
@@ -165,23 +171,27 @@ impl Provider for FakeProvider {
         Ok(key.to_owned())
     }
 
-    async fn find(&self, key: &str) -> Result<Found, ProviderError> {
+    async fn find(&self, order: &Order<'_>) -> Result<Found, ProviderError> {
         let mut inner = self.inner.lock().unwrap();
         inner.finds += 1;
         if inner.broken_finds > 0 {
             inner.broken_finds -= 1;
             return Err(ProviderError::Transient("no answer".into()));
         }
-        Ok(if inner.generations.contains_key(key) { Found::Started(key.to_owned()) } else { Found::Nothing })
+        Ok(if inner.generations.contains_key(order.key) {
+            Found::Started(order.key.to_owned())
+        } else {
+            Found::Nothing
+        })
     }
 
     async fn poll(&self, task: &Task<'_>) -> Result<Poll, ProviderError> {
         let upstream_id = task.id;
         let (_, generation) = self.generation(upstream_id)?;
         Ok(match (*self.held.borrow(), generation) {
-            (Some(progress), _) => Poll::Pending { progress: Some(progress) },
+            (Some(progress), _) => Poll::Pending { progress: Some(progress), ahead: None },
             (None, Generation::Ends(ending)) => Poll::Failed(ending),
-            (None, _) => Poll::Ready,
+            (None, _) => Poll::Ready { charged: None },
         })
     }
 
@@ -206,7 +216,7 @@ impl Provider for FakeProvider {
         Ok(())
     }
 
-    async fn probe(&self) -> Result<(), ProviderError> {
+    async fn probe(&self, _model: &str) -> Result<(), ProviderError> {
         Ok(())
     }
 }

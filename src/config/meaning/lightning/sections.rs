@@ -141,7 +141,7 @@ fn certificate(path: &str, file: Option<&Path>, p: &mut Problems) -> Option<Path
 }
 
 /// What is typed is never quoted: it may hold a password.
-fn url(path: &str, typed: Option<&str>, p: &mut Problems) -> Url {
+pub(in crate::config::meaning) fn url(path: &str, typed: Option<&str>, p: &mut Problems) -> Url {
     let checked = match typed {
         None => Err("this is missing: the URL of its API"),
         Some(typed) => check_url(typed),

@@ -19,8 +19,9 @@ fn settings() -> Vec<Case> {
         .set("server.listen", "0.0.0.0:4020")
         .set("server.public_url", "https://api.example.com"),
         case(
-            "lightning.network: invoices on bitcoin cost real money, and what this version generates is simulated; to \
-             rehearse with your own wallet on this machine, set sandbox.rehearsal = true",
+            "lightning.network: invoices on bitcoin cost real money, and without [[services.video.routes]] or \
+             [[services.3d-model.routes]] everything that is generated is simulated; to rehearse with your own wallet \
+             on this machine, set sandbox.rehearsal = true",
         )
         .set("lightning.network", "bitcoin"),
         case(

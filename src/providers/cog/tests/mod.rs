@@ -1,0 +1,3 @@
+mod dispatch;
+mod results;
+mod stub;
