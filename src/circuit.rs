@@ -101,6 +101,15 @@ impl Circuit {
         self.open.send_replace(true);
     }
 
+    /// Opens the circuit for `pause` at least, whatever requests and probes say meanwhile.
+    pub fn rest(&self, now: Instant, reason: &str, pause: Duration) {
+        let mut inner = self.lock();
+        let until = now + pause;
+        inner.next_probe = Some(inner.next_probe.map_or(until, |at| at.max(until)));
+        reason.clone_into(&mut inner.reason);
+        self.open.send_replace(true);
+    }
+
     /// When the next probe is due; `None` while the circuit is closed.
     pub fn next_probe(&self) -> Option<Instant> {
         self.lock().next_probe

@@ -87,6 +87,7 @@ fn named(config: &Config, clock: &Arc<dyn Clock>, purpose: Purpose) -> Result<Ve
             gateway_url: account.gateway_url.clone(),
             time_limit: Some(account.timeout.saturating_mul(REQUESTS_A_CALL)),
             is_far: !account.near,
+            is_own: account.near,
         };
         Some(Route::new(settings.clone(), provider.clone(), account))
     };

@@ -126,7 +126,13 @@ impl Execution {
         let left = self.job.state.clone();
         // Ending the job deletes its input, without which a create cannot be looked for.
         let sent = match &left {
-            JobState::Dispatching { seq, provider } => self.sent_earlier(*seq, provider).await?,
+            // Cancelling costs less than the caller's money: it must not stand in the way.
+            JobState::Dispatching { seq, provider } => {
+                self.sent_earlier(*seq, provider).await.unwrap_or_else(|error| {
+                    tracing::error!(job.id = %self.job.id, %error, "a create cannot be looked for");
+                    None
+                })
+            }
             _ => None,
         };
         let ended = self.fail(Failure::DeadlineExceeded).await;
@@ -193,8 +199,9 @@ impl Execution {
     }
 
     /// Back to the queue until a place may have become free: nothing has failed.
-    async fn wait_for_a_place(&mut self) -> Result<(), Stop> {
-        let pause = i64::try_from(self.engine.config.poll_interval.as_millis()).unwrap_or(i64::MAX);
+    async fn wait_for_a_place(&mut self, asked: Option<Duration>) -> Result<(), Stop> {
+        let pause = self.engine.config.poll_interval.max(asked.unwrap_or_default());
+        let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
         self.back_to_queue(Requeue { state: JobState::Queued, pause, is_failure: false }).await
     }
 

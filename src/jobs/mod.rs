@@ -21,7 +21,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::artifacts::ArtifactStore;
 use crate::catalog::Catalog;
@@ -43,6 +43,9 @@ use nudges::Nudges;
 use redeem::Redeeming;
 use waiters::Waiters;
 use worker::Leases;
+
+/// Creates with an image in them that are sent at once.
+const UPLOADS: usize = 8;
 
 /// A job as its callers and waiters see it: the row, and the news that are nowhere written down.
 #[derive(Clone, Debug)]
@@ -102,6 +105,8 @@ struct Engine {
     redeeming: Redeeming,
     leases: Leases,
     nudges: Nudges,
+    /// Creates with an image in them: each holds it several times over until it is sent.
+    uploads: Semaphore,
     /// Something may be due.
     wake: Notify,
     /// A job whose caller wants to be called back has ended.
@@ -130,6 +135,7 @@ impl Jobs {
                 redeeming: Redeeming::new(),
                 leases: Leases::default(),
                 nudges: Nudges::default(),
+                uploads: Semaphore::new(UPLOADS),
                 wake: Notify::new(),
                 calls_back: Arc::default(),
             }),

@@ -72,6 +72,9 @@ pub enum ProviderError {
     /// The provider does not know the id, and with it any result is lost.
     #[error("the provider does not know this generation")]
     Unknown,
+    /// The result's file is not where it should be, or not yet.
+    #[error("the result's file is not there")]
+    Gone,
     /// The request was refused for good.
     #[error("refused")]
     Refused(Ending),

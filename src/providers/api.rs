@@ -231,7 +231,7 @@ pub(super) async fn open(
         DownloadError::Forbidden(_) | DownloadError::TooLarge(_) | DownloadError::Unusable(_) => {
             ProviderError::Unusable(error.to_string())
         }
-        DownloadError::Gone => ProviderError::Unknown,
+        DownloadError::Gone => ProviderError::Gone,
         error => ProviderError::Transient(error.to_string()),
     })?;
     Ok(download.stream)

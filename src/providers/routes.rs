@@ -1,6 +1,8 @@
 //! Which way a job goes: the routes of each service, in the order in which they are tried.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod probing;
+
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,8 +12,8 @@ use crate::circuit::{Circuit, Open, Pauses};
 use crate::config::{Ambiguous, CostRule, ImageBounds, RouteConfig};
 use crate::domain::{InputTemplate, JobSpec, ServiceId};
 
+use super::Provider;
 use super::seats::Seats;
-use super::{Provider, ProviderError};
 
 /// Creates in a row that came to nothing before a route is rested.
 const THRESHOLD: u32 = 3;
@@ -19,7 +21,12 @@ const THRESHOLD: u32 = 3;
 const PAUSES: Pauses = Pauses { first: Duration::from_secs(5), longest: Duration::from_mins(15) };
 
 /// Results in a row that are none before a route is closed.
-const SPOILED: usize = 3;
+const SPOILED: u32 = 3;
+/// When a route whose results were none is tried again, at a buyer's patience: twice as long each time.
+const TRIAL_AFTER: Duration = Duration::from_mins(5);
+const LONGEST_TRIAL_AFTER: Duration = Duration::from_hours(6);
+/// Creates in a row that found no room before a route is rested.
+const NO_ROOM: u32 = 10;
 
 /// One way to do a service's work.
 pub struct Route {
@@ -29,7 +36,9 @@ pub struct Route {
     circuit: Circuit,
     seats: Seats,
     /// Results in a row that were none.
-    spoiled: AtomicUsize,
+    spoiled: AtomicU32,
+    /// Creates in a row that found no room.
+    no_room: AtomicU32,
     /// Why the route is closed by the operator's own account; `None`: it is not.
     fault: Mutex<Option<String>>,
 }
@@ -56,6 +65,8 @@ pub struct Account {
     pub time_limit: Option<Duration>,
     /// Whether the provider is out in the internet, where it reaches no `http` URL of this machine.
     pub is_far: bool,
+    /// Whether a look that goes wrong closes the route: the server is the operator's own, and the look says how it is.
+    pub is_own: bool,
 }
 
 /// The routes of all services; cloning it is cheap.
@@ -74,7 +85,8 @@ impl Route {
             provider,
             account,
             circuit: Circuit::new(THRESHOLD, PAUSES),
-            spoiled: AtomicUsize::new(0),
+            spoiled: AtomicU32::new(0),
+            no_room: AtomicU32::new(0),
             fault: Mutex::new(None),
         }
     }
@@ -158,8 +170,28 @@ impl Route {
     /// A generation ended with something that is no result. Once may be the model's whim; again and again, the route is
     /// configured wrongly, and nobody else shall pay for that.
     pub fn spoiled(&self, reason: &str) {
-        if self.spoiled.fetch_add(1, Ordering::AcqRel).saturating_add(1) >= SPOILED {
-            self.refused(reason);
+        let spoiled = self.spoiled.fetch_add(1, Ordering::AcqRel).saturating_add(1);
+        self.rest_after(spoiled, reason);
+    }
+
+    /// A create was taken, and then the operator's account or configuration refused: no free call shows that.
+    pub fn misled(&self, reason: &str) {
+        let worse = |spoiled: u32| Some(spoiled.saturating_add(1).max(SPOILED));
+        let before = self.spoiled.fetch_update(Ordering::AcqRel, Ordering::Acquire, worse);
+        self.rest_after(before.unwrap_or(SPOILED).saturating_add(1).max(SPOILED), reason);
+    }
+
+    /// Neither a probe nor a create that is taken shows such a fault, so only time opens the route again, for a trial.
+    fn rest_after(&self, spoiled: u32, reason: &str) {
+        let Some(again) = spoiled.checked_sub(SPOILED) else { return };
+        let pause = TRIAL_AFTER.saturating_mul(2_u32.saturating_pow(again)).min(LONGEST_TRIAL_AFTER);
+        self.circuit.rest(Instant::now(), reason, pause);
+    }
+
+    /// The provider had no room. Again and again, without a create in between, it is not to be sold for now.
+    pub fn had_no_room(&self, retry_after: Option<Duration>) {
+        if self.no_room.fetch_add(1, Ordering::AcqRel).saturating_add(1) >= NO_ROOM {
+            self.circuit.failed(Instant::now(), "the provider has no room", Some(retry_after.unwrap_or_default()));
         }
     }
 
@@ -183,6 +215,7 @@ impl Route {
         if self.fault().take().is_some() {
             self.circuit.probed(Instant::now(), Ok(()));
         }
+        self.no_room.store(0, Ordering::Release);
         self.circuit.succeeded();
     }
 
@@ -196,57 +229,6 @@ impl Route {
     pub fn refused(&self, reason: &str) {
         *self.fault() = Some(reason.to_owned());
         self.circuit.failed(Instant::now(), reason, Some(Duration::ZERO));
-    }
-
-    /// Looks after the route: probes it while it is closed. Ends with `stopped`.
-    pub async fn watch(&self, timeout: Duration, stopped: impl Future<Output = ()>) {
-        self.tell(0.0);
-        tokio::select! {
-            () = stopped => {}
-            () = self.probe_while_closed(timeout) => {}
-        }
-    }
-
-    async fn probe_while_closed(&self, timeout: Duration) {
-        loop {
-            self.circuit.opened().await;
-            self.tell(1.0);
-            if let Health::Resting(Open { reason, .. }) | Health::Faulty(reason) = self.health() {
-                tracing::error!(
-                    route = self.name(),
-                    reason,
-                    "the route is closed; it is not sold until a probe succeeds"
-                );
-            }
-            while let Some(at) = self.circuit.next_probe() {
-                tokio::time::sleep_until(at).await;
-                self.probe(timeout).await;
-            }
-            self.tell(0.0);
-            tracing::info!(route = self.name(), "the route is open again");
-        }
-    }
-
-    async fn probe(&self, timeout: Duration) {
-        let answer = tokio::time::timeout(timeout, self.provider.probe(&self.settings.model)).await;
-        let outcome = match answer {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(ProviderError::OperatorFault(reason))) => {
-                *self.fault() = Some(reason.clone());
-                Err(reason)
-            }
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("no answer within the timeout".to_owned()),
-        };
-        if outcome.is_ok() {
-            *self.fault() = None;
-        }
-        self.circuit.probed(Instant::now(), outcome.as_ref().copied().map_err(String::as_str));
-    }
-
-    fn tell(&self, closed: f64) {
-        metrics::gauge!("satforge_route_circuit_open", "route" => self.name().to_owned(), "service" => self.settings.service.name())
-            .set(closed);
     }
 
     fn fault(&self) -> std::sync::MutexGuard<'_, Option<String>> {

@@ -29,6 +29,12 @@ impl Seats {
         Some(Seat(self.taken.clone()))
     }
 
+    /// Whether there is no place now.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.taken.load(Ordering::Acquire) >= self.limit
+    }
+
     /// A place for a generation that is under way already, whether or not there is one.
     #[must_use]
     pub fn take_anyway(&self) -> Seat {

@@ -1,7 +1,7 @@
 //! A model server in another process than the gateway's: what happens to its generations when the gateway is killed.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 
 use crate::kit::buyer::{Buyer, Purchase, VIDEO, video};
-use crate::kit::process::{Gateway, satforge};
+use crate::kit::process::{Gateway, finish, satforge};
 use crate::kit::until;
 use crate::scene::SOON;
 
@@ -91,8 +91,8 @@ async fn serve() -> (Arc<Server>, SocketAddr) {
     (server, address)
 }
 
-/// A gateway on `folder` that sells what the server makes, for play money.
-fn start(folder: &Path, upstream: SocketAddr) -> Gateway {
+/// A configuration that sells what the server makes, for play money.
+fn write(folder: &Path, upstream: SocketAddr) -> PathBuf {
     let file = folder.join("satforge.toml");
     let data = folder.join("data");
     let text = format!(
@@ -106,6 +106,12 @@ fn start(folder: &Path, upstream: SocketAddr) -> Gateway {
         data.display()
     );
     std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// A gateway on `folder`.
+fn start(folder: &Path, upstream: SocketAddr) -> Gateway {
+    let file = write(folder, upstream);
     Gateway::start(satforge(&["serve", "--config", file.to_str().unwrap()]).env("SATFORGE_TEST_KEY", "7f".repeat(32)))
 }
 
@@ -172,4 +178,31 @@ async fn a_create_that_the_provider_lists_is_not_sent_again() {
 async fn a_create_that_nobody_can_look_up_is_sent_once_more_and_no_more() {
     let (_, creates) = killed_between_submit_and_persist(false).await;
     assert_eq!(creates, 2);
+}
+
+/// What `satforge check --live` says of a route to `model`.
+async fn checked(upstream: SocketAddr, model: &str) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), upstream);
+    let text = std::fs::read_to_string(&file).unwrap().replace("model = 'm'", &format!("model = '{model}'"));
+    std::fs::write(&file, text).unwrap();
+    let mut check = satforge(&["check", "--live", "--config", file.to_str().unwrap()]);
+    check.env("SATFORGE_TEST_KEY", "7f".repeat(32));
+    let output = tokio::task::spawn_blocking(move || finish(&mut check)).await.unwrap();
+    assert!(!folder.path().join("data/satforge.db").exists(), "it writes nothing");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_live_check_tries_every_route() {
+    let (server, upstream) = serve().await;
+    let (good, said) = checked(upstream, "m").await;
+    assert!(good && said.contains("video route gpu (providers.gpu): would take a request"), "{said}");
+    let (good, said) = checked(upstream, "no-such-model").await;
+    assert!(!good && said.contains("providers.gpu") && said.contains("model"), "{said}");
+    assert_eq!(server.count(), 0, "it costs nothing");
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let (good, said) = checked(nobody, "m").await;
+    assert!(!good && said.contains("providers.gpu): takes no requests now"), "{said}");
 }

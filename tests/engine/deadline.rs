@@ -7,6 +7,7 @@ use satforge::providers::{Found, ProviderError};
 
 use crate::fake::Reply::{Hang, Panic, Say};
 use crate::fake::{Fake, Script, stalls};
+use crate::kit::buyer::{MODEL, model};
 use crate::kit::until;
 use crate::world::{PRICE, World};
 
@@ -112,4 +113,25 @@ async fn a_discard_that_hangs_or_panics_does_not_delay_the_end() {
         world.rows().await.wait_for("running").await;
         expires(&world, &clock, &ordered).await;
     }
+}
+
+#[tokio::test]
+async fn a_create_that_cannot_be_looked_for_any_more_is_owed_back_at_the_deadline() {
+    let busy = || Say(Err(ProviderError::Transient("busy".into())));
+    let fake = Fake::new(Script {
+        submit: [Say(Err(ProviderError::Ambiguous("cut".into())))].into(),
+        find: (0..10_000).map(|_| busy()).collect(),
+        ..Script::default()
+    });
+    let (world, clock) = World::by_hand(&fake, |_| {}).await;
+    let purchase = world.buyer.pay(world.url(), MODEL, model(200)).await;
+    world.buyer.present(world.url(), &purchase, "respond-async").await;
+    until("a look-up", async || (fake.count("find") > 0).then_some(())).await;
+    let inputs = world.folder.path().join("artifacts/inputs");
+    for file in std::fs::read_dir(inputs).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    clock.advance(Duration::from_hours(1));
+    world.app.jobs.wake();
+    world.outcome(&purchase).await.owed(502, "GENERATION_FAILED", 350);
 }

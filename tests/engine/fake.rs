@@ -41,6 +41,7 @@ pub struct Script {
     pub fetch: VecDeque<Reply<ByteStream>>,
     pub discard: VecDeque<Reply<()>>,
     pub notice: VecDeque<Result<Noticed, NoticeError>>,
+    pub probe: VecDeque<Result<(), ProviderError>>,
 }
 
 pub struct Fake {
@@ -110,8 +111,13 @@ impl Fake {
         self.script.lock().unwrap().discard.push_back(reply);
     }
 
+    /// What a job has called for; probes belong to none.
     pub fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap().clone()
+        self.calls.lock().unwrap().iter().filter(|call| call.operation != "probe").cloned().collect()
+    }
+
+    pub fn probes(&self) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| call.operation == "probe").count()
     }
 
     /// What the calls of one operation were about.
@@ -210,8 +216,9 @@ impl Provider for Fake {
         reply.unwrap_or(Reply::Say(Ok(()))).play().await
     }
 
-    async fn probe(&self, _model: &str) -> Result<(), ProviderError> {
-        Ok(())
+    async fn probe(&self, model: &str) -> Result<(), ProviderError> {
+        self.called("probe", model);
+        self.script.lock().unwrap().probe.pop_front().unwrap_or(Ok(()))
     }
 
     fn takes_webhooks(&self) -> bool {

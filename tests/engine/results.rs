@@ -76,3 +76,15 @@ async fn a_discard_that_fails_hangs_or_panics_does_not_touch_the_outcome() {
         World::new(&fake).await.expect_film().await;
     }
 }
+
+#[tokio::test]
+async fn a_file_that_is_not_there_yet_is_fetched_again_and_one_that_never_comes_is_owed_back() {
+    let gone = || Say(Err(ProviderError::Gone));
+    let late = Fake::new(Script { fetch: [gone(), gone()].into(), ..Script::default() });
+    World::new(&late).await.expect_film().await;
+    assert_eq!((late.creates(), late.count("fetch")), (vec![1], 3));
+
+    let never = Fake::new(Script { fetch: (0..50).map(|_| gone()).collect(), ..Script::default() });
+    World::new(&never).await.expect_owed("GENERATION_FAILED").await;
+    assert_eq!((never.creates(), never.count("fetch")), (vec![1], 6), "another generation would cost as much again");
+}

@@ -1,10 +1,11 @@
 //! Which of several routes a job goes, and when none is sold.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use satforge::config::{Ambiguous, RouteConfig};
-use satforge::domain::ServiceId;
-use satforge::providers::{Account, Found, ProviderError};
+use satforge::config::{Ambiguous, CostRule, RouteConfig};
+use satforge::domain::{Msat, ServiceId};
+use satforge::providers::{Account, Found, Poll, ProviderError, Providers, Route};
 
 use crate::fake::Reply::Say;
 use crate::fake::{Fake, Reply, Script};
@@ -169,4 +170,57 @@ async fn a_provider_without_room_is_asked_again_and_stays_open() {
     world.expect_film().await;
     assert_eq!(fake.creates(), [1; 6], "none of them counts");
     assert!(sells(&world).await);
+}
+
+#[tokio::test]
+async fn a_server_of_ones_own_that_is_down_is_not_sold_and_one_of_somebody_elses_is() {
+    let down = || Err(ProviderError::Transient("connection refused".into()));
+    for is_own in [true, false] {
+        let fake = Fake::new(Script { probe: (0..100).map(|_| down()).collect(), ..Script::default() });
+        let account = Account { is_own, ..Account::default() };
+        let world = World::one_route(&fake, ServiceId::Video, |_| {}, account).await;
+        until("the look at the start", async || (fake.probes() > 0).then_some(())).await;
+        let as_expected = async || (sells(&world).await != is_own).then_some(());
+        until("what the look says", as_expected).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_sold_at_the_price_of_a_full_route_does_not_go_a_dearer_way() {
+    let (cheap, dear) = (Fake::endless(), Fake::named("dear", Script::default()));
+    let route = |fake: &Arc<Fake>, price_factor, concurrency| {
+        let settings = Route::plain(ServiceId::Video, fake.clone()).settings().clone();
+        Route::new(RouteConfig { price_factor, concurrency, ..settings }, fake.clone(), Account::default())
+    };
+    let routes = Providers::of(vec![route(&cheap, 1.0, 1), route(&dear, 4.0, 9)]);
+    let world = World::over_routes(routes).await;
+    let first = world.order().await;
+    until("a create", async || (cheap.count("submit") > 0).then_some(())).await;
+    let second = world.order().await;
+    until("looks at the first", async || (cheap.count("poll") > 5).then_some(())).await;
+    assert_eq!((cheap.count("submit"), dear.count("submit")), (1, 0));
+    cheap.finish();
+    for purchase in [first, second] {
+        world.outcome(&purchase).await.result_path();
+    }
+    assert_eq!((cheap.count("submit"), dear.count("submit")), (2, 0));
+}
+
+#[tokio::test]
+async fn what_a_generation_cost_is_written_down() {
+    let ready = |charged| Say(Ok(Poll::Ready { charged }));
+    let fixed = CostRule::Fixed(Msat::from_sat(7).unwrap());
+    for (rule, charged, expected) in [
+        (CostRule::PerUnit(0.8), Some(2.5), (Some(2_500_000), Some(2_000))),
+        (CostRule::Unknown, Some(2.5), (Some(2_500_000), None)),
+        (fixed, None, (None, Some(7_000))),
+        (CostRule::PerUnit(0.8), None, (None, None)),
+        (CostRule::PerUnit(0.8), Some(f64::NAN), (None, None)),
+    ] {
+        let fake = Fake::new(Script { poll: [ready(charged)].into(), ..Script::default() });
+        let priced = |settings: &mut RouteConfig| settings.cost = rule;
+        let world = World::one_route(&fake, ServiceId::Video, priced, Account::default()).await;
+        world.expect_film().await;
+        assert_eq!(world.rows().await.costs().await, [expected], "{rule:?} {charged:?}");
+    }
 }

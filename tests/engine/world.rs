@@ -62,6 +62,11 @@ impl World {
         Self::over(routes, Arc::new(tempfile::tempdir().unwrap()), Arc::new(SystemClock), |_| {}).await
     }
 
+    /// With these routes.
+    pub async fn over_routes(routes: Providers) -> Self {
+        Self::over(routes, Arc::new(tempfile::tempdir().unwrap()), Arc::new(SystemClock), |_| {}).await
+    }
+
     /// With one route of `service`, with settings of its own.
     pub async fn one_route(
         fake: &Arc<Fake>,

@@ -46,6 +46,13 @@ impl Rows {
         rows.iter().map(read).collect()
     }
 
+    /// What each create was charged, in millionths of the provider's unit, and what that is in msat.
+    pub async fn costs(&mut self) -> Vec<(Option<i64>, Option<i64>)> {
+        let rows = query("SELECT charged_micros, cost_msat FROM dispatches ORDER BY job_id, seq");
+        let rows = rows.fetch_all(&mut self.0).await.unwrap();
+        rows.iter().map(|row| (row.get("charged_micros"), row.get("cost_msat"))).collect()
+    }
+
     /// The only job there is.
     pub async fn job(&mut self) -> JobRow {
         let mut jobs = self.jobs().await;

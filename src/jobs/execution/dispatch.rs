@@ -46,31 +46,52 @@ enum Created {
 impl Execution {
     /// `queued`: the first route that is open and does not surely refuse.
     pub(super) async fn dispatch(&mut self) -> Result<(), Stop> {
+        let routes: Vec<_> = self.engine.providers.for_service(self.job.binding.service).cloned().collect();
+        let open = candidates(&routes);
+        // Whoever waits for a place reads nothing meanwhile: an image may have many megabytes.
+        if !open.is_empty() && open.iter().all(|route| route.seats().is_full()) {
+            return self.wait_for_a_place(None).await;
+        }
         let Some(spec) = self.engine.load_spec(&self.job).await? else { return self.fail(Failure::NotRunnable).await };
         if self.job.dispatches >= MAX_DISPATCHES {
             tracing::error!(job.id = %self.job.id, job.dispatches = self.job.dispatches, "no create brought a result");
             return self.fail(Failure::GenerationFailed).await;
         }
-        let routes: Vec<_> = self.engine.providers.for_service(self.job.binding.service).cloned().collect();
         let routes: Vec<_> = routes.into_iter().filter(|route| route.takes(&spec)).collect();
-        let (mut pause, mut is_full) = (None, false);
+        let mut pause = None;
+        // What was sold at the price of a route that is full does not go a dearer way.
+        let mut dearest = None;
         for route in candidates(&routes) {
+            let factor = route.settings().price_factor;
+            if dearest.is_some_and(|dearest| factor > dearest) {
+                continue;
+            }
             match self.create(route, spec.clone()).await? {
                 Created::Settled => return Ok(()),
                 Created::NotStarted(asked) => pause = pause.max(asked),
-                Created::Full => is_full = true,
+                Created::Full => dearest = Some(dearest.map_or(factor, |dearest: f64| dearest.min(factor))),
             }
         }
         // What a fault of the operator's has closed stays so until somebody mends it: too long to wait.
         if routes.iter().all(|route| matches!(route.health(), Health::Faulty(_))) {
             return self.fail(Failure::OperatorFault).await;
         }
-        if is_full { self.wait_for_a_place().await } else { self.retry_later(JobState::Queued, pause).await }
+        if dearest.is_some() {
+            self.wait_for_a_place(pause).await
+        } else {
+            self.retry_later(JobState::Queued, pause).await
+        }
     }
 
     /// Intent first, then the create, then the provider's id.
     async fn create(&mut self, route: &Arc<Route>, spec: JobSpec) -> Result<Created, Stop> {
         let Some(place) = route.seats().take() else { return Ok(Created::Full) };
+        let engine = self.engine.clone();
+        let _turn = match &spec {
+            // A closed semaphore would mean that the gateway is no more.
+            JobSpec::Model3d(_) => engine.uploads.acquire().await.ok(),
+            JobSpec::Video(_) => None,
+        };
         let (seq, sent_at) = (self.job.dispatches.saturating_add(1), self.engine.now());
         let Some(sent) = self.sent(route, seq, spec, sent_at) else {
             return Ok(Created::NotStarted(None));
@@ -92,6 +113,7 @@ impl Execution {
             }
             Err(ProviderError::Busy { retry_after }) => {
                 tracing::info!(job.id = %self.job.id, route = route.name(), "the provider has no room");
+                route.had_no_room(retry_after);
                 retry_after
             }
             Err(ProviderError::OperatorFault(message)) => {
@@ -102,7 +124,10 @@ impl Execution {
             Err(error) => {
                 tracing::warn!(job.id = %self.job.id, route = route.name(), %error,
                     "a create may have arrived; looking it up");
-                route.stumbled(&error.to_string());
+                // Once a job: whoever asks for what breaks a provider must not close the shop alone.
+                if seq == 1 {
+                    route.stumbled(&error.to_string());
+                }
                 return self.resolve(route, seq, &sent, Age::Fresh).await.map(|()| Created::Settled);
             }
         };
@@ -114,12 +139,12 @@ impl Execution {
 
     /// `dispatching`, found in the row: an earlier attempt stopped between intent and answer.
     pub(super) async fn look_up(&mut self, seq: i64, route: &str) -> Result<(), Stop> {
-        // The operator has removed the route: what it may have started cannot be found out any more.
-        let Some(route) = self.route(route) else { return self.retry_later(JobState::Queued, None).await };
+        // What a route that was removed or changed may have started cannot be found out any more.
+        let Some(route) = self.route(route) else { return self.unknowable(seq, Ambiguous::Again).await };
         let Some(spec) = self.engine.load_spec(&self.job).await? else { return self.fail(Failure::NotRunnable).await };
         let sent_at = self.sent_at().await?;
         let Some(sent) = self.sent(&route, seq, spec, sent_at) else {
-            return self.retry_later(JobState::Queued, None).await;
+            return self.unknowable(seq, route.settings().ambiguous).await;
         };
         self.seat = Some(route.seats().take_anyway());
         self.resolve(&route, seq, &sent, Age::Settled).await
@@ -140,15 +165,20 @@ impl Execution {
                 self.retry_later(self.job.state.clone(), None).await
             }
             Ok(Found::Nothing | Found::Among(_)) => self.save(self.job.state.clone().requeue()?).await,
-            // Nobody will ever know. Once more, at the operator's cost, and then the money goes back.
-            Ok(Found::Unknowable) if seq <= MAX_BLIND_REPEATS && route.settings().ambiguous == Ambiguous::Again => {
-                self.retry_later(JobState::Queued, None).await
-            }
-            Ok(Found::Unknowable) => self.fail(Failure::GenerationFailed).await,
+            Ok(Found::Unknowable) => self.unknowable(seq, route.settings().ambiguous).await,
             Err(error) => {
                 tracing::warn!(job.id = %self.job.id, %error, "looking a create up failed");
                 self.retry_later(self.job.state.clone(), None).await
             }
+        }
+    }
+
+    /// Nobody will ever know whether the create number `seq` has arrived. Once more, at the operator's cost, if they want
+    /// that, and then the money goes back.
+    async fn unknowable(&mut self, seq: i64, policy: Ambiguous) -> Result<(), Stop> {
+        match policy {
+            Ambiguous::Again if seq <= MAX_BLIND_REPEATS => self.retry_later(JobState::Queued, None).await,
+            Ambiguous::Again | Ambiguous::Refund => self.fail(Failure::GenerationFailed).await,
         }
     }
 

@@ -11,6 +11,9 @@ use crate::providers::{ProviderError, Route};
 
 use super::{Execution, Stop};
 
+/// Looks for a result's file that was not there before the generation counts as one without a result.
+const MOST_MISSES: u32 = 5;
+
 impl Execution {
     /// `storing`: fetches until the file is on disk, then ends the job.
     pub(super) async fn store_result(&mut self, upstream: &Upstream) -> Result<(), Stop> {
@@ -19,8 +22,15 @@ impl Execution {
         };
         let (service, generation) = (self.job.binding.service, self.generation(&route, &upstream.id));
         let limit = generation.task().limit;
-        let mut errors = 0;
+        let (mut errors, mut misses) = (0, 0);
         loop {
+            // The provider is not asked for a file that nobody could keep.
+            while !self.engine.artifacts.is_reachable() {
+                self.pause(self.poll_pause(&route, 0)).await?;
+                if self.is_overdue() {
+                    return Ok(());
+                }
+            }
             let name = ArtifactName::new(service, rand::random());
             let fetched = self.call(&route, "fetch", route.provider().fetch(&generation.task())).await;
             let problem = match fetched {
@@ -36,8 +46,13 @@ impl Execution {
                     }
                     Err(error) => ProviderError::Transient(error.to_string()),
                 },
+                // It may be on its way to where it will be.
+                Err(ProviderError::Gone) if misses >= MOST_MISSES => {
+                    ProviderError::Unusable(ProviderError::Gone.to_string())
+                }
                 Err(error) => error,
             };
+            misses += u32::from(problem == ProviderError::Gone);
             if let Some(ended) = self.give_up(&generation, &problem).await {
                 return ended;
             }
@@ -45,6 +60,7 @@ impl Execution {
             tracing::warn!(job.id = %self.job.id, error = %problem, errors, "storing a result failed");
             self.pause(self.poll_pause(&route, errors)).await?;
             if self.is_overdue() {
+                route.spoiled("results cannot be fetched in time");
                 return Ok(());
             }
         }

@@ -75,7 +75,7 @@ impl Execution {
             }
             ProviderError::OperatorFault(message) => {
                 tracing::error!(job.id = %self.job.id, route = route.name(), %message, "the account is refused");
-                route.refused(message);
+                route.misled(message);
                 let ended = self.fail(Failure::OperatorFault).await;
                 self.cancel_after(ended, generation).await
             }
@@ -88,6 +88,7 @@ impl Execution {
             ProviderError::NotStarted { .. }
             | ProviderError::Busy { .. }
             | ProviderError::Ambiguous(_)
+            | ProviderError::Gone
             | ProviderError::Transient(_) => return None,
         })
     }

@@ -144,6 +144,8 @@ impl Provider for Replicate {
             // Others may be listed, and ours not yet.
             _ if order.age < SETTLES_AFTER => Err(ProviderError::Transient("it may not be listed yet".to_owned())),
             0 => Ok(Found::Nothing),
+            // The list does not tell one picture from another: somebody else's model is worse than none.
+            _ if wire::is_blind(order.input) => Ok(Found::Unknowable),
             _ => Ok(Found::Among(alike)),
         }
     }

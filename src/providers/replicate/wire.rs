@@ -171,6 +171,19 @@ fn is_same(sent: &Value, shown: Option<&Value>) -> bool {
     }
 }
 
+/// Whether the list may not show what was sent: see [`is_same`].
+pub(super) fn is_blind(input: &Map<String, Value>) -> bool {
+    fn holds_file(value: &Value) -> bool {
+        match value {
+            Value::String(text) => text.starts_with("data:"),
+            Value::Array(values) => values.iter().any(holds_file),
+            Value::Object(fields) => fields.values().any(holds_file),
+            _ => false,
+        }
+    }
+    input.values().any(holds_file)
+}
+
 /// Whether no other create can have the same input.
 pub(super) fn is_marked(input: &Map<String, Value>) -> bool {
     let is_seed = |(name, value): (&String, &Value)| {

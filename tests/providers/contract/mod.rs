@@ -44,7 +44,7 @@ macro_rules! for_every_vendor {
                 results::of_the_wrong_kind_is_owed_back,
                 results::from_elsewhere_is_never_fetched,
                 results::a_redirect_elsewhere_is_never_followed,
-                results::what_is_gone_is_made_again,
+                results::what_is_gone_is_looked_for_again_and_costs_no_other_generation,
                 results::a_broken_transfer_goes_on,
                 webhooks::a_webhook_finds_the_create_whose_line_was_cut,
                 webhooks::a_forged_or_old_webhook_changes_nothing,

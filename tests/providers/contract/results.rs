@@ -35,11 +35,16 @@ pub async fn from_elsewhere_is_never_fetched<V: Vendor>() {
     }
 }
 
-pub async fn what_is_gone_is_made_again<V: Vendor>() {
+pub async fn what_is_gone_is_looked_for_again_and_costs_no_other_generation<V: Vendor>() {
     let world = World::new::<V>().await;
     world.upstream.serve_next([File::Gone]);
     world.expect_result().await;
-    assert_eq!(world.upstream.started(), 2);
+    assert_eq!(world.upstream.started(), 1);
+
+    let world = World::new::<V>().await;
+    world.upstream.serve_next([const { File::Gone }; 9]);
+    world.expect_owed("GENERATION_FAILED").await;
+    assert_eq!(world.upstream.started(), 1);
 }
 
 pub async fn a_broken_transfer_goes_on<V: Vendor>() {

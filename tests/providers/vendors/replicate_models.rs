@@ -1,5 +1,5 @@
-//! Replicate with a model of somebody's own by its version, which makes 3D models and takes no seed: two creates of the
-//! same picture cannot be told apart, so a create whose answer was lost is looked for among those that nobody has.
+//! Replicate with a model of somebody's own by its version, which makes 3D models and takes no seed: its list does not show
+//! pictures that were sent inline, so a create whose answer was lost cannot be told from somebody else's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Vendor for Models {
     const MODEL: &'static str = "firtoz/trellis:e8f6c45206993f297372f5436b90350817bd9b4a0d52d2a76df50c1c8afa2b3c";
     const RESULT: &'static str = "/model_file";
     const AUTHORIZATION: Option<&'static str> = Replicate::AUTHORIZATION;
-    const CAN: Can = Can { find: Find::Alike(Duration::from_secs(45)), ..Replicate::CAN };
+    const CAN: Can = Can { find: Find::Never(Duration::from_secs(45)), ..Replicate::CAN };
 
     fn kind(url: &Url) -> ProviderKind {
         Replicate::kind(url)
