@@ -36,8 +36,9 @@
 //! 8. [`store`]: all SQL. Reads take a pool, writes one group-committing writer.
 //! 9. [`books`]: which of the invoices that are out were paid.
 //! 10. [`artifacts`]: large inputs, and results, as files on disk or in a bucket that is one data directory's alone.
-//! 11. [`providers`]: who does the work. One trait; [`providers::sandbox`] is an adapter like any other. A
-//!     [`providers::Route`] is one way to do a service's work, and is not sold while it does not work.
+//! 11. [`providers`]: who does the work. One trait, an adapter a folder, one table of what statuses mean
+//!     (`providers/api.rs`); [`providers::sandbox`] is an adapter like any other. A [`providers::Route`] is one way to do a
+//!     service's work, and is not sold while it does not work.
 //! 12. [`jobs`]: redemption, the claim loop, one attempt, who waits, what is deleted. The crash rules stand there.
 //! 13. [`callbacks`]: telling callers of a job's end at a URL of theirs, from an outbox.
 //! 14. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
@@ -60,8 +61,10 @@
 //!    fails the job (`store/finish.rs`; `store/tests.rs`: `a_failed_job_and_what_is_owed_are_one_write`,
 //!    `a_late_payment_is_owed_at_once`). `tests/crash` kills the binary at each step.
 //! 4. *A provider is not asked twice without looking first.* The `dispatching` state is written before the create goes
-//!    out, and what is found in it is looked up by its key before anything is sent again (`jobs/execution/dispatch.rs`;
-//!    `tests/crash`).
+//!    out, and what is found in it is looked up before anything is sent again, by its key, by what no other create has, or
+//!    by what a webhook told (`jobs/execution/dispatch.rs`); a generation belongs to one create (`store/dispatches.rs`).
+//!    `tests/providers` holds every adapter to it, `tests/crash/upstream.rs` kills the gateway in between. A webhook is
+//!    only ever a reason to look ([`jobs::Reception`]; `tests/engine/webhooks.rs`).
 //! 5. *No transaction is open across a network call.* Only the writer in `store/writer.rs` opens transactions, and what
 //!    it runs has nothing but its connection.
 //! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] and [`lightning`] do not import [`store`]
@@ -73,8 +76,9 @@
 //! 8. *SQL in `store`, axum and askama in `http`, the environment in `config`.* Kept by the tests in `tests/tidy`.
 //! 9. *The sandbox is a choice of adapters.* [`app::Backends`] makes it; elsewhere it is a value that the pages show and
 //!    a route that exists or not. Money that is worth nothing (the sandbox's, test networks') is taken on loopback only,
-//!    unless allowed, and simulated work is never sold for real money, but on loopback as a rehearsal
-//!    (`config/meaning/money.rs`). The sandbox passes the same contract as every other adapter (`tests/lightning`).
+//!    unless allowed, never for the work of a provider that charges for it, and simulated work is never sold for real
+//!    money, but on loopback as a rehearsal (`config/meaning/money.rs`). The sandbox passes the same contract as every
+//!    other adapter (`tests/lightning`).
 //! 10. *No secret, preimage, macaroon, prompt, image, public job id or URL of a result is logged.* Secrets, preimages and
 //!     job specifications show nothing in `Debug` ([`config::keys`], [`domain::payment`], [`domain::request`]), and
 //!     paths are logged as routes ([`http::observe`]). `tests/logs` reads the whole log of purchases.
