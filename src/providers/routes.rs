@@ -37,6 +37,7 @@ pub struct Route {
     seats: Seats,
     /// Results in a row that were none.
     spoiled: AtomicU32,
+    is_plain: bool,
     /// Creates in a row that found no room.
     no_room: AtomicU32,
     /// Why the route is closed by the operator's own account; `None`: it is not.
@@ -86,6 +87,7 @@ impl Route {
             account,
             circuit: Circuit::new(THRESHOLD, PAUSES),
             spoiled: AtomicU32::new(0),
+            is_plain: false,
             no_room: AtomicU32::new(0),
             fault: Mutex::new(None),
         }
@@ -108,7 +110,7 @@ impl Route {
             ambiguous: Ambiguous::default(),
             cost: CostRule::default(),
         };
-        Self::new(settings, provider, Account::default())
+        Self { is_plain: true, ..Self::new(settings, provider, Account::default()) }
     }
 
     /// The name in the database, logs and metrics.
@@ -183,6 +185,10 @@ impl Route {
 
     /// Neither a probe nor a create that is taken shows such a fault, so only time opens the route again, for a trial.
     fn rest_after(&self, spoiled: u32, reason: &str) {
+        // Nothing about a route that nobody has configured can be configured wrongly.
+        if self.is_plain {
+            return;
+        }
         let Some(again) = spoiled.checked_sub(SPOILED) else { return };
         let pause = TRIAL_AFTER.saturating_mul(2_u32.saturating_pow(again)).min(LONGEST_TRIAL_AFTER);
         self.circuit.rest(Instant::now(), reason, pause);

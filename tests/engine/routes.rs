@@ -144,11 +144,18 @@ async fn a_route_may_owe_rather_than_send_again() {
 #[tokio::test]
 async fn a_route_that_makes_no_results_is_closed() {
     let junk = || Say(Ok(crate::fake::bytes(&[b"<html>"])));
-    let fake = Fake::new(Script { fetch: [junk(), junk(), junk(), junk()].into(), ..Script::default() });
-    let world = World::new(&fake).await;
-    for sold in [true, true, false] {
-        world.buy().await.owed(502, "GENERATION_FAILED", crate::world::PRICE);
-        assert_eq!(sells(&world).await, sold);
+    for sold in [[true, true, false], [true; 3]] {
+        let fake = Fake::new(Script { fetch: [junk(), junk(), junk()].into(), ..Script::default() });
+        let world = if sold[2] {
+            // The simulated provider's own: there is nothing that an operator could mend.
+            World::new(&fake).await
+        } else {
+            World::one_route(&fake, ServiceId::Video, |_| {}, Account::default()).await
+        };
+        for sold in sold {
+            world.buy().await.owed(502, "GENERATION_FAILED", crate::world::PRICE);
+            assert_eq!(sells(&world).await, sold);
+        }
     }
 }
 
@@ -156,7 +163,7 @@ async fn a_route_that_makes_no_results_is_closed() {
 async fn a_fault_that_shows_while_polling_ends_the_job_and_closes_the_route() {
     let fake = Fake::new(Script::default());
     fake.poll_next([Say(Err(fault()))].into());
-    let world = World::new(&fake).await;
+    let world = World::one_route(&fake, ServiceId::Video, |_| {}, Account::default()).await;
     world.expect_owed("GENERATION_FAILED").await;
     assert!(!sells(&world).await);
     until("the cancellation", async || (fake.count("discard") > 0).then_some(())).await;

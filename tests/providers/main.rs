@@ -10,6 +10,7 @@
 mod kit;
 
 mod contract;
+mod sandbox;
 mod serve;
 #[allow(dead_code, reason = "each vendor uses its part")]
 mod upstream;

@@ -106,9 +106,14 @@ mod tests {
     use super::*;
     use crate::artifacts::ByteStream;
     use crate::domain::ServiceId;
-    use crate::providers::{Found, Order, Poll, Provider, Task};
+    use crate::providers::{Account, Found, Order, Poll, Provider, Task};
 
     const MINUTE: Duration = Duration::from_mins(1);
+
+    fn route() -> Route {
+        let settings = Route::plain(ServiceId::Video, Arc::new(Blind)).settings().clone();
+        Route::new(settings, Arc::new(Blind), Account::default())
+    }
 
     /// A provider whose probes are good whatever happens.
     struct Blind;
@@ -154,7 +159,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_probe_reopens_a_route_whose_results_are_none() {
-        let route = Route::plain(ServiceId::Video, Arc::new(Blind));
+        let route = route();
         let closed = || route.health() != Health::Open;
         let trial = async {
             for _ in 0..2 {
@@ -181,7 +186,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_fault_that_shows_after_the_create_closes_at_once() {
-        let route = Route::plain(ServiceId::Video, Arc::new(Blind));
+        let route = route();
         let trial = async {
             route.misled("there is no such path");
             pass(4 * MINUTE).await;
@@ -194,7 +199,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_provider_that_never_has_room_is_not_sold_for_a_while() {
-        let route = Route::plain(ServiceId::Video, Arc::new(Blind));
+        let route = route();
         let trial = async {
             for _ in 0..9 {
                 route.had_no_room(None);
