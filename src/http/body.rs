@@ -20,6 +20,8 @@ const UNCOUNTED: usize = 64 * 1024;
 const STEP: usize = 64 * 1024;
 /// How long a body waits for memory that others hold.
 const MEMORY_PATIENCE: Duration = Duration::from_secs(5);
+/// How long a provider's does: less than most of them wait for an answer.
+const PROVIDERS_PATIENCE: Duration = Duration::from_secs(20);
 /// What of a body that was refused is read and thrown away, so that a client that sends first and reads afterwards
 /// gets to see the refusal.
 const DRAIN_BYTES: usize = 32 * 1024 * 1024;
@@ -32,6 +34,8 @@ pub struct BodyReader {
     unpaid: Arc<Semaphore>,
     paid: Arc<Semaphore>,
     providers: Arc<Semaphore>,
+    /// What each of the three has when nobody sends.
+    steps: usize,
     /// Payments with a large body under way.
     uploading: Arc<Mutex<HashMap<PaymentHash, Arc<Semaphore>>>>,
     idle: Duration,
@@ -94,7 +98,7 @@ impl BodyReader {
     pub fn new(memory: usize, idle: Duration, total: Duration) -> Self {
         let steps = (memory / STEP).max(1);
         let pool = || Arc::new(Semaphore::new(steps));
-        Self { unpaid: pool(), paid: pool(), providers: pool(), uploading: Arc::default(), idle, total }
+        Self { unpaid: pool(), paid: pool(), providers: pool(), steps, uploading: Arc::default(), idle, total }
     }
 
     /// Reads a body of up to `limit` bytes. Of a larger one nothing is kept.
@@ -120,7 +124,7 @@ impl BodyReader {
         let mut first = Bytes::new();
         let mut rest = BytesMut::new();
         let mut memory = Memory::default();
-        let mut counted = UNCOUNTED;
+        let mut counted = UNCOUNTED + self.take_whole(sender, expected, &mut memory).await? * STEP;
         loop {
             let idle = deadline.min(Instant::now() + self.idle);
             let chunk = match timeout_at(idle, stream.next()).await {
@@ -152,6 +156,21 @@ impl BodyReader {
         }
         let bytes = if rest.is_empty() { first } else { rest.freeze() };
         Ok(ReadBody { bytes, sha256: hasher.finalize().into(), memory })
+    }
+
+    /// A provider tells a result once, and has little patience: two that each had half of the memory would both lose. So
+    /// what is declared is taken in one piece. Returns its steps.
+    async fn take_whole(&self, sender: Sender, expected: usize, memory: &mut Memory) -> Result<usize, BodyRefusal> {
+        let steps = expected.saturating_sub(UNCOUNTED).div_ceil(STEP);
+        if sender != Sender::Provider || steps == 0 {
+            return Ok(0);
+        }
+        let count = u32::try_from(steps).ok().filter(|_| steps <= self.steps).ok_or(BodyRefusal::TooLarge)?;
+        match timeout(PROVIDERS_PATIENCE, self.providers.clone().acquire_many_owned(count)).await {
+            Ok(Ok(permits)) => memory.permits.push(permits),
+            Ok(Err(_)) | Err(_) => return Err(BodyRefusal::NoMemory),
+        }
+        Ok(steps)
     }
 
     async fn take_memory(&self, sender: Sender, memory: &mut Memory, deadline: Instant) -> Result<(), BodyRefusal> {
@@ -284,5 +303,23 @@ mod tests {
         drop(held);
         assert!(reader.read(chunks(size / 1_024, 1_024), size, mine).await.is_ok());
         assert!(reader.uploading.lock().unwrap().is_empty(), "nothing is left behind");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_providers_body_has_its_memory_at_once_or_waits_for_all_of_it() {
+        let reader = reader(4 * STEP);
+        let size = UNCOUNTED + 3 * STEP;
+        let whole = || Body::from(vec![7; size]);
+        let (first, second) = tokio::join!(
+            async {
+                let held = reader.read(whole(), size, Sender::Provider).await.ok().unwrap();
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                drop(held);
+            },
+            reader.read(whole(), size, Sender::Provider)
+        );
+        assert_eq!(((), second.ok().unwrap().bytes.len()), (first, size));
+        let larger = Body::from(vec![7; UNCOUNTED + 4 * STEP + 1]);
+        assert_eq!(reader.read(larger, usize::MAX, Sender::Provider).await.err(), Some(BodyRefusal::TooLarge));
     }
 }

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use crate::config::error::Problems;
 use crate::config::raw::RawCallbacks;
 use crate::config::{
-    CallbacksConfig, LightningBackendConfig, LightningConfig, ProviderConfig, RouteConfig, SandboxConfig,
+    CallbacksConfig, LightningBackendConfig, LightningConfig, ProviderConfig, RouteConfig, SandboxConfig, ServerConfig,
 };
 use crate::domain::{Network, ServiceId};
 
-use super::Mode;
+use super::{Mode, url};
 
 /// Who pays, with what, and who works for it.
 pub(super) struct Sale<'a> {
@@ -113,15 +113,17 @@ pub(super) fn callbacks(
     raw: &RawCallbacks,
     mode: Mode,
     lightning: &LightningConfig,
-    listen: SocketAddr,
+    server: &ServerConfig,
     problems: &mut Problems,
 ) -> CallbacksConfig {
-    let among_ourselves = !lightning.is_real_money() && listen.ip().is_loopback();
+    // A public URL in front of loopback is a proxy or a tunnel, through which strangers come.
+    let is_reachable = !server.listen.ip().is_loopback() || url::is_public(server.public_url.as_deref());
+    let among_ourselves = !lightning.is_real_money() && !is_reachable;
     if raw.allow_private == Some(true) && !among_ourselves {
         problems.add(
             "callbacks.allow_private",
             "strangers could have the gateway call services of this machine and its network; this is for payments that \
-             are worth nothing, and only while server.listen is an address of this machine alone",
+             are worth nothing, and only while server.listen and server.public_url are of this machine or its network alone",
         );
     }
     CallbacksConfig { allow_private: raw.allow_private.unwrap_or(mode == Mode::Dev && among_ourselves) }

@@ -49,6 +49,7 @@ fn what_cannot_be_is_refused_under_its_key() {
             "[server]\nlisten = '0.0.0.0:1'\npublic_url = 'https://a.example'\n[sandbox]\npublic = true\n[callbacks]\nallow_private = true",
             "callbacks.allow_private",
         ),
+        ("[server]\npublic_url = 'https://a.example'\n[callbacks]\nallow_private = true", "callbacks.allow_private"),
         ("[limits]\nbody_memory_bytes = 16777215", "limits.body_memory_bytes"),
         ("[services.video]\nprice = { fixed = 0 }", "services.video.price.fixed"),
         ("[lightning]\nnetwork = 'bitcoin'", "lightning.network"),
