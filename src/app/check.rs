@@ -38,10 +38,14 @@ pub async fn check(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<()
 }
 
 /// Tries the Lightning backend: makes an invoice, checks it as a start would, and looks it up. Then tries every route with
-/// calls that cost nothing, and the bucket, if results are kept in one. Returns what to tell the operator, line by line.
+/// calls that cost nothing, and the bucket, if results are kept in one. `say` is told what to tell the operator, line by line.
 ///
 /// Errors with a sentence that names the key of the configuration to look at, where that is known.
-pub async fn check_live(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<String>> {
+pub async fn check_live(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    say: &mut (dyn FnMut(String) + Send),
+) -> anyhow::Result<()> {
     let (backend, _) = lightning::choose(config, clock)?;
     backend.health().await?;
     // An invoice from the shelf would not show whether the backend makes any.
@@ -51,19 +55,19 @@ pub async fn check_live(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Resu
     let invoices = Invoices::new(node, clock.clone(), &settings, Vec::new());
     let began = Instant::now();
     let invoice = obtain(config, &invoices).await?;
-    let mut lines = vec![format!(
+    say(format!(
         "{}: made an invoice over {} sat on {} in {} ms.",
         backend.name(),
         invoice.amount.sat_rounded_up(),
         backend.network(),
         began.elapsed().as_millis()
-    )];
-    lines.push(look_up(&*backend, &invoice).await?);
-    lines.push(payouts(&*backend).await?.into());
-    lines.extend(describe(&*backend, &invoice, clock.unix_seconds()));
-    lines.extend(models::try_out(config, clock).await?);
-    lines.extend(storage(config).await?);
-    Ok(lines)
+    ));
+    say(look_up(&*backend, &invoice).await?);
+    say(payouts(&*backend).await?.into());
+    describe(&*backend, &invoice, clock.unix_seconds()).into_iter().for_each(&mut *say);
+    models::try_out(config, clock, say).await?;
+    storage(config).await?.into_iter().for_each(say);
+    Ok(())
 }
 
 /// What to say of the bucket, if results are kept in one.

@@ -46,23 +46,27 @@ pub(super) fn check(config: &Config, clock: &Arc<dyn Clock>) -> Result<(), Refus
     named(config, clock, Purpose::Trial).map(drop)
 }
 
-/// Tries every route with calls that cost nothing. Returns what to tell the operator, line by line.
+/// Tries every route with calls that cost nothing. `say` is told what to tell the operator, line by line.
 ///
 /// Errors with all that must be mended, each with its key.
-pub(super) async fn try_out(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Vec<String>> {
-    let (mut good, mut bad) = (Vec::new(), Vec::new());
+pub(super) async fn try_out(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    say: &mut (dyn FnMut(String) + Send),
+) -> anyhow::Result<()> {
+    let mut bad = Vec::new();
     for route in named(config, clock, Purpose::Trial)? {
         let settings = route.settings();
         let asked = tokio::time::timeout(TRIAL, route.provider().probe(&settings.model)).await;
         let what = format!("{} route {} (providers.{})", settings.service, settings.name, settings.provider);
         match asked {
-            Ok(Ok(())) => good.push(format!("{what}: would take a request now, as far as it tells for free.")),
+            Ok(Ok(())) => say(format!("{what}: would take a request now, as far as it tells for free.")),
             Ok(Err(ProviderError::OperatorFault(message))) => bad.push(format!("{what}: {message}")),
             Ok(Err(error)) => bad.push(format!("{what}: takes no requests now: {error}")),
             Err(_) => bad.push(format!("{what}: no answer within {} seconds", TRIAL.as_secs())),
         }
     }
-    if bad.is_empty() { Ok(good) } else { bail!(bad.join("\n")) }
+    if bad.is_empty() { Ok(()) } else { bail!(bad.join("\n")) }
 }
 
 /// What adapters are built for.

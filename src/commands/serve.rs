@@ -19,9 +19,7 @@ pub async fn check(config: &Path, live: bool) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     app::check(&loaded, &clock).await?;
     if live {
-        for line in app::check_live(&loaded, &clock).await? {
-            println!("{line}");
-        }
+        app::check_live(&loaded, &clock, &mut |line| println!("{line}")).await?;
     }
     println!("{} is good.", config.display());
     Ok(())

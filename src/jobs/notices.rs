@@ -77,8 +77,14 @@ impl Jobs {
         };
         let name = route.name().to_owned();
         metrics::counter!("satforge_webhooks_total", "provider" => name, "outcome" => outcome).increment(1);
-        let noticed =
-            judged.inspect_err(|error| tracing::warn!(job.id = %job, route = route.name(), %error, "webhook"))?;
+        let noticed = judged.inspect_err(|error| match error {
+            // Nobody but the provider knows the path.
+            NoticeError::Forged => {
+                tracing::error!(job.id = %job, route = route.name(), account = route.settings().provider,
+                "a webhook is not signed as its account's webhook_secret demands: compare the two");
+            }
+            error => tracing::warn!(job.id = %job, route = route.name(), %error, "a webhook was not taken"),
+        })?;
         let later = |error: StoreError| NoticeError::Later(error.to_string());
         if let Some(id) = noticed.id {
             engine.store.hint_upstream(*job, *seq, id).await.map_err(later)?;

@@ -172,12 +172,19 @@ impl Route {
     /// A generation ended with something that is no result. Once may be the model's whim; again and again, the route is
     /// configured wrongly, and nobody else shall pay for that.
     pub fn spoiled(&self, reason: &str) {
+        // What was under way when it was closed says nothing new.
+        if self.circuit.next_probe().is_some() {
+            return;
+        }
         let spoiled = self.spoiled.fetch_add(1, Ordering::AcqRel).saturating_add(1);
         self.rest_after(spoiled, reason);
     }
 
     /// A create was taken, and then the operator's account or configuration refused: no free call shows that.
     pub fn misled(&self, reason: &str) {
+        if self.circuit.next_probe().is_some() {
+            return;
+        }
         let worse = |spoiled: u32| Some(spoiled.saturating_add(1).max(SPOILED));
         let before = self.spoiled.fetch_update(Ordering::AcqRel, Ordering::Acquire, worse);
         self.rest_after(before.unwrap_or(SPOILED).saturating_add(1).max(SPOILED), reason);

@@ -231,3 +231,18 @@ async fn what_a_generation_cost_is_written_down() {
         assert_eq!(world.rows().await.costs().await, [expected], "{rule:?} {charged:?}");
     }
 }
+
+#[tokio::test]
+async fn a_route_whose_generations_get_lost_again_and_again_is_closed_and_one_loss_is_none() {
+    let lost = |times: usize| (0..times).map(|_| Say(Err(ProviderError::Unknown))).collect();
+    let once = Fake::new(Script { poll: lost(1), ..Script::default() });
+    let world = World::one_route(&once, ServiceId::Video, |_| {}, Account::default()).await;
+    world.expect_film().await;
+    assert!(sells(&world).await);
+
+    let always = Fake::new(Script { poll: lost(50), ..Script::default() });
+    let world = World::one_route(&always, ServiceId::Video, |_| {}, Account::default()).await;
+    world.order().await;
+    until("the route is closed", async || (!sells(&world).await).then_some(())).await;
+    assert_eq!(always.creates(), [1, 2, 3, 4]);
+}

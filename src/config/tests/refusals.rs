@@ -49,7 +49,6 @@ fn what_cannot_be_is_refused_under_its_key() {
             "[server]\nlisten = '0.0.0.0:1'\npublic_url = 'https://a.example'\n[sandbox]\npublic = true\n[callbacks]\nallow_private = true",
             "callbacks.allow_private",
         ),
-        ("[server]\npublic_url = 'https://a.example'\n[callbacks]\nallow_private = true", "callbacks.allow_private"),
         ("[limits]\nbody_memory_bytes = 16777215", "limits.body_memory_bytes"),
         ("[services.video]\nprice = { fixed = 0 }", "services.video.price.fixed"),
         ("[lightning]\nnetwork = 'bitcoin'", "lightning.network"),
@@ -73,6 +72,18 @@ fn what_cannot_be_is_refused_under_its_key() {
     ] {
         let errors = refused(file);
         assert_eq!(paths(&errors), [path], "{file}\n{errors}");
+    }
+}
+
+#[test]
+fn private_callbacks_end_where_a_public_url_begins() {
+    for (url, refusals) in [("https://a.example", 1), ("http://127.0.0.1:4020", 0)] {
+        let file = format!("[server]\npublic_url = '{url}'\n[callbacks]\nallow_private = true\n{KEYS}");
+        let errors = load(&file, &[]).err().map_or(0, |errors| {
+            assert_eq!(paths(&errors), ["callbacks.allow_private"]);
+            errors.0.len()
+        });
+        assert_eq!(errors, refusals, "{url}");
     }
 }
 

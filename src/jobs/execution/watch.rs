@@ -70,7 +70,11 @@ impl Execution {
             // It has forgotten the generation, and with it any hope of a result from this one: another is at the
             // operator's cost.
             ProviderError::Unknown => {
-                tracing::warn!(job.id = %self.job.id, route = route.name(), "the provider has lost a generation");
+                tracing::warn!(job.id = %self.job.id, route = route.name(), "no result will come of this generation any more");
+                // Once is a restart. Again, and nobody else shall wait for what does not come.
+                if self.job.dispatches > 1 {
+                    route.spoiled("generations end without a result that can be had");
+                }
                 self.retry_later(JobState::Queued, None).await
             }
             ProviderError::OperatorFault(message) => {

@@ -39,6 +39,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(103);
 const IN_HAND: Duration = Duration::from_secs(2);
 /// What else a webhook holds, in bytes.
 const ROOM_FOR_LOGS: usize = 4 * 1024 * 1024;
+/// What keeps a webhook away is nearly always one of these.
+const NO_WEBHOOK: &str = "the prediction has ended and no webhook of it was taken: cog must reach the gateway, and bear \
+                          the token of its account's webhook_secret";
 /// Nobody waits for a webhook for as long.
 const REMEMBERED: Duration = Duration::from_hours(1);
 
@@ -192,9 +195,7 @@ impl Provider for Cog {
                         Err(ProviderError::Unknown)
                     }
                     missed if missed < IN_HAND => Ok(Poll::Pending { progress: None, ahead: None }),
-                    _ => Err(ProviderError::Transient(
-                        "the prediction has ended and its webhook has not come: can cog reach the gateway?".to_owned(),
-                    )),
+                    _ => Err(ProviderError::Transient(NO_WEBHOOK.to_owned())),
                 }
             }
         }

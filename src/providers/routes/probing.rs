@@ -26,10 +26,14 @@ impl Route {
 
     async fn look_after(&self, timeout: Duration) {
         self.look(timeout).await;
+        let mut was_open = self.health() == Health::Open;
         loop {
             // A route that closes meanwhile is not looked at, but probed as the circuit says.
             match tokio::time::timeout(LOOK_EVERY, self.circuit.opened()).await {
-                Ok(()) => self.probe_until_open(timeout).await,
+                Ok(()) => {
+                    self.probe_until_open(timeout, was_open).await;
+                    was_open = true;
+                }
                 Err(_) if self.account.is_own => self.look(timeout).await,
                 Err(_) => {}
             }
@@ -54,10 +58,25 @@ impl Route {
         }
     }
 
-    async fn probe_until_open(&self, timeout: Duration) {
+    async fn probe_until_open(&self, timeout: Duration, was_open: bool) {
         self.tell(1.0);
-        if let Health::Resting(Open { reason, .. }) | Health::Faulty(reason) = self.health() {
-            tracing::error!(route = self.name(), reason, "the route is closed; it is not sold until a probe succeeds");
+        match self.health() {
+            Health::Resting(Open { reason, .. }) | Health::Faulty(reason) if was_open => {
+                tracing::error!(
+                    route = self.name(),
+                    reason,
+                    "the route is closed; it is not sold until a probe succeeds"
+                );
+            }
+            // It may be starting, too.
+            Health::Resting(Open { reason, .. }) | Health::Faulty(reason) => {
+                tracing::warn!(
+                    route = self.name(),
+                    reason,
+                    "the route is not open yet; it is sold once a probe succeeds"
+                );
+            }
+            Health::Open => {}
         }
         while let Some(at) = self.circuit.next_probe() {
             tokio::time::sleep_until(at).await;

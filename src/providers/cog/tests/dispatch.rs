@@ -177,7 +177,7 @@ async fn what_has_ended_without_a_word_is_waited_for_and_then_lost() {
     }
     world.clock.advance(3 * SECOND);
     let error = world.cog.poll(&task(&id, "")).await.unwrap_err();
-    assert!(matches!(error, ProviderError::Transient(text) if text.contains("can cog reach the gateway")));
+    assert!(matches!(error, ProviderError::Transient(text) if text.contains("cog must reach the gateway")));
     world.clock.advance(146 * SECOND);
     assert!(matches!(world.cog.poll(&task(&id, "")).await, Err(ProviderError::Transient(_))));
     world.clock.advance(SECOND);
