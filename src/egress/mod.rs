@@ -226,4 +226,4 @@ fn require_public(url: &Url) -> Result<(), EgressError> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -26,6 +26,12 @@ pub fn files(folder: &str, endings: &[&str]) -> Vec<Source> {
     found.into_iter().filter(wanted).map(read).collect()
 }
 
+/// The crate's own files as they are read: tests that have a file of their own count, those at the end of one do not.
+pub fn own_files() -> Vec<Source> {
+    let own = files("src", &["rs"]).into_iter();
+    own.map(|source| Source { text: source.without_tests().to_owned(), ..source }).collect()
+}
+
 /// The crate's own code, without its tests.
 pub fn code() -> Vec<Source> {
     let own = files("src", &["rs"]).into_iter().filter(|source| !source.is_test());

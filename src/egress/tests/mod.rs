@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use super::*;
 
 mod sent;
-pub(super) mod stub;
+pub(crate) mod stub;
 
 const SECOND: Duration = Duration::from_secs(1);
 

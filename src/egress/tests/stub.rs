@@ -11,6 +11,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
+use url::Url;
+
 use crate::egress::Trust;
 
 pub fn acceptor(certified: &CertifiedKey<KeyPair>) -> TlsAcceptor {
@@ -48,6 +50,11 @@ impl Reply {
         Self { bytes, then }
     }
 
+    /// A JSON answer.
+    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self::whole(&format!("HTTP/1.1 {status} said\ncontent-type: application/json"), body.to_string().as_bytes())
+    }
+
     /// These bytes and no more.
     pub fn raw(text: &str, then: Then) -> Self {
         Self { bytes: text.replace('\n', "\r\n").into_bytes(), then }
@@ -68,18 +75,30 @@ pub struct Stub {
     pub trust: Vec<Trust>,
 }
 
-type Script = dyn Fn(usize, &str) -> Reply + Send + Sync;
+type Script = dyn Fn(usize, &Request) -> Reply + Send + Sync;
+
+/// What came.
+pub struct Request {
+    /// Its first line and its headers, in lower case.
+    pub head: String,
+    pub body: Vec<u8>,
+}
 
 impl Stub {
     /// A server without TLS. `script` answers the n-th request, from 0, by its head.
     pub async fn clear(script: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Self {
-        Self::start(None, Arc::new(script)).await
+        Self::start(None, Arc::new(move |number, request: &Request| script(number, &request.head))).await
+    }
+
+    /// A server without TLS. `script` answers a request by the whole of it.
+    pub async fn answering(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start(None, Arc::new(move |_, request: &Request| script(request))).await
     }
 
     /// A server over TLS whose certificate is nobody's but its own.
     pub async fn tls(script: impl Fn(usize, &str) -> Reply + Send + Sync + 'static) -> Self {
         let certified = generate_simple_self_signed(vec!["stub".into()]).unwrap();
-        Self::start(Some(&certified), Arc::new(script)).await
+        Self::start(Some(&certified), Arc::new(move |number, request: &Request| script(number, &request.head))).await
     }
 
     async fn start(tls: Option<&CertifiedKey<KeyPair>>, script: Arc<Script>) -> Self {
@@ -109,6 +128,11 @@ impl Stub {
         stub
     }
 
+    /// The URL of `path` there, which begins with a slash.
+    pub fn url(&self, path: &str) -> Url {
+        format!("http://{}{path}", self.address).parse().unwrap()
+    }
+
     pub fn port(&self) -> u16 {
         self.address.port()
     }
@@ -120,13 +144,13 @@ impl Stub {
 }
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, requests: &Mutex<Vec<String>>, script: &Script) {
-    while let Some(head) = read_head(&mut stream).await {
+    while let Some(request) = read_request(&mut stream).await {
         let number = {
             let mut requests = requests.lock().unwrap();
-            requests.push(head.clone());
+            requests.push(request.head.clone());
             requests.len() - 1
         };
-        let reply = script(number, &head);
+        let reply = script(number, &request);
         let _ = stream.write_all(&reply.bytes).await;
         let _ = stream.flush().await;
         match reply.then {
@@ -140,16 +164,17 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, requests: &Mute
     }
 }
 
-/// The head of a request, and its body is read with it; `None`: the connection has ended.
-async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> Option<String> {
+/// A whole request; `None`: the connection has ended.
+async fn read_request<S: AsyncRead + Unpin>(stream: &mut S) -> Option<Request> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.ok()?);
     }
     let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
     let length = header(&head, "content-length").map_or(0, |length| length.parse().unwrap());
-    stream.read_exact(&mut vec![0; length]).await.ok()?;
-    Some(head)
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.ok()?;
+    Some(Request { head, body })
 }
 
 /// The value of a header in the head of a request.

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use futures_util::TryStreamExt as _;
 use serde_json::json;
 
-use super::stub::{PREDICTION, SECRET, World, data_uri, input, is_empty, order, serve, spec, succeeded, task};
+use super::stub::{PREDICTION, SECRET, World, data_uri, input, is_empty, order, spec, succeeded, task};
 use crate::config::ProviderKind;
+use crate::egress::tests::stub::{Reply, Stub};
 use crate::providers::cog::Cog;
 use crate::providers::{Ending, NoticeError, Noticed, Poll, Provider as _, ProviderError};
 
@@ -144,7 +143,7 @@ async fn a_file_that_cannot_be_decoded_is_no_result() {
 #[tokio::test]
 async fn a_result_may_be_a_url_of_a_host_of_the_account() {
     let mut world = World::new().await;
-    let files = serve(Router::new().route("/a.mp4", get(|| async { "from a url" }))).await;
+    let files = Stub::answering(|_| Reply::whole("HTTP/1.1 200 OK", b"from a url")).await.url("/");
     let url = files.join("a.mp4").unwrap();
     world.notice(&succeeded(&json!({"video": url}))).await.unwrap();
     assert!(matches!(fetch(&world, "/video").await, Err(ProviderError::Unusable(_))), "its host is not listed");

@@ -5,11 +5,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use axum::body::{Bytes, to_bytes};
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse as _, Response};
-use reqwest::StatusCode;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use url::Url;
@@ -18,6 +13,7 @@ use crate::clock::ManualClock;
 use crate::config::{ProviderConfig, ProviderKind};
 use crate::domain::JobSpec;
 use crate::domain::request::VideoSpec;
+use crate::egress::tests::stub::{Reply, Request, Stub, header};
 use crate::providers::cog::Cog;
 use crate::providers::{Notice, NoticeError, Noticed, Order, Provider as _, Task};
 
@@ -79,8 +75,10 @@ impl World {
             create: (202, json!({"id": PREDICTION, "status": "starting"})),
             seen: Vec::new(),
         }));
-        let url = serve(Router::new().fallback(answer).with_state(script.clone())).await;
-        let (clock, folder, account) = (Arc::new(ManualClock::new(NOW)), TempDir::new().unwrap(), account(url));
+        let told = script.clone();
+        let stub = Stub::answering(move |request| answer(&mut told.lock().unwrap(), request)).await;
+        let account = account(stub.url("/"));
+        let (clock, folder) = (Arc::new(ManualClock::new(NOW)), TempDir::new().unwrap());
         let cog = Cog::new(&account, &folder.path().join("cog"), clock.clone()).unwrap();
         Self { script, clock, folder, account, cog }
     }
@@ -125,21 +123,12 @@ impl World {
     }
 }
 
-/// Serves on a free port until the test ends.
-#[expect(clippy::disallowed_methods, reason = "there is no shutdown to wait for")]
-pub async fn serve(router: Router) -> Url {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    url
-}
-
-async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> Response {
-    let line = format!("{} {}", request.method(), request.uri().path());
-    let prefer = request.headers().get("prefer").map(|value| value.to_str().unwrap().to_owned());
-    let body: Bytes = to_bytes(request.into_body(), usize::MAX).await.unwrap();
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let mut script = script.lock().unwrap();
+fn answer(script: &mut Script, request: &Request) -> Reply {
+    let mut words = request.head.split_whitespace();
+    let (method, path) = (words.next().unwrap().to_ascii_uppercase(), words.next().unwrap());
+    let line = format!("{method} {path}");
+    let prefer = header(&request.head, "prefer").map(str::to_owned);
+    let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
     let (status, said) = if line == "GET /health-check" {
         (200, json!({"status": script.health, "setup": {"started_at": script.process, "status": "succeeded"}}))
     } else if line.ends_with("/cancel") {
@@ -152,7 +141,7 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, request: Request) -> R
         script.create.clone()
     };
     script.seen.push(Seen { line, prefer, body });
-    (StatusCode::from_u16(status).unwrap(), axum::Json(said)).into_response()
+    Reply::json(status, &said)
 }
 
 pub fn spec() -> JobSpec {
