@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::kit::buyer::{Buyer, Purchase, VIDEO, video};
 use crate::kit::process::{Gateway, finish, satforge};
+use crate::kit::rows::Rows;
 use crate::kit::until;
 use crate::scene::SOON;
 
@@ -178,6 +179,50 @@ async fn a_create_that_the_provider_lists_is_not_sent_again() {
 async fn a_create_that_nobody_can_look_up_is_sent_once_more_and_no_more() {
     let (_, creates) = killed_between_submit_and_persist(false).await;
     assert_eq!(creates, 2);
+}
+
+/// The look-alikes that a list shows must not be mixed up: each caller gets one generation, and none is made for nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_creates_of_the_same_words_that_were_cut_off_together_each_get_their_own() {
+    let (server, upstream) = serve().await;
+    server.mute.store(true, Ordering::SeqCst);
+    let (folder, buyer) = (tempfile::tempdir().unwrap(), Buyer::new());
+    let gateway = start(folder.path(), upstream);
+    let twins = [order(&buyer, &gateway, "a lighthouse").await, order(&buyer, &gateway, "a lighthouse").await];
+    until("both creates have arrived", async || (server.count() == 2).then_some(())).await;
+    gateway.kill();
+
+    server.mute.store(false, Ordering::SeqCst);
+    server.done.store(true, Ordering::SeqCst);
+    let gateway = start(folder.path(), upstream);
+    for purchase in &twins {
+        buyer.present(&gateway.url, purchase, "wait=90").await.result_path();
+    }
+    assert_eq!(server.count(), 2, "nothing was sent again");
+    let jobs = Rows::open(&folder.path().join("data")).await.jobs().await;
+    let mut ids: Vec<_> = jobs.into_iter().map(|job| job.upstream_id.unwrap()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, ["video_0", "video_1"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_intent_whose_create_never_left_is_sent_once() {
+    let (server, upstream) = serve().await;
+    let (folder, buyer) = (tempfile::tempdir().unwrap(), Buyer::new());
+    let gateway = start(folder.path(), upstream);
+    let purchase = order(&buyer, &gateway, "a lighthouse").await;
+    until("the job runs", async || (server.count() == 1).then_some(())).await;
+    let data = folder.path().join("data");
+    Rows::open(&data).await.wait_for("running").await;
+    gateway.kill();
+
+    // As a crash between the intent and the request would have left it.
+    Rows::open(&data).await.rewind("dispatching", Some("gpu"), None, 1).await;
+    server.creates.lock().unwrap().clear();
+    server.done.store(true, Ordering::SeqCst);
+    let gateway = start(folder.path(), upstream);
+    buyer.present(&gateway.url, &purchase, "wait=90").await.result_path();
+    assert_eq!(server.count(), 1);
 }
 
 /// What `satforge check --live` says of a route to `model`.

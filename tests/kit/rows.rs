@@ -86,5 +86,13 @@ impl Rows {
         .await
         .unwrap();
         assert_eq!(changed.rows_affected(), 1);
+        // What finds a generation again stands with its create, too.
+        query("DELETE FROM dispatches WHERE seq > $1").bind(dispatches).execute(&mut self.0).await.unwrap();
+        query("UPDATE dispatches SET upstream_id = $1 WHERE seq = $2")
+            .bind(upstream_id)
+            .bind(dispatches)
+            .execute(&mut self.0)
+            .await
+            .unwrap();
     }
 }
