@@ -67,7 +67,7 @@ pub enum ProviderError {
     #[error("ambiguous: {0}")]
     Ambiguous(String),
     /// A call that can be repeated failed.
-    #[error("transient: {0}")]
+    #[error("{0}")]
     Transient(String),
     /// The provider does not know the id, and with it any result is lost.
     #[error("the provider does not know this generation")]

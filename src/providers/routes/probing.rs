@@ -87,7 +87,7 @@ impl Route {
             self.probe(timeout).await;
         }
         self.tell(0.0);
-        tracing::info!(route = self.name(), "the route is open again");
+        tracing::info!(route = self.name(), "the route is open");
     }
 
     async fn probe(&self, timeout: Duration) {
