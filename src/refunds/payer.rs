@@ -74,6 +74,7 @@ impl Desk {
     /// Looks after open claims until shutdown: those of a process that died, and those whose outcome a backend left open.
     pub(super) async fn watch(self: Arc<Self>) {
         let mut failing = false;
+        let mut warned = false;
         while !self.shutdown.is_soft() {
             match self.look_around().await {
                 Ok(()) => failing = false,
@@ -84,6 +85,11 @@ impl Desk {
                 Err(_) => {}
             }
             self.tries.tidy();
+            // Some wallets tell what they allow only when they are asked.
+            if !warned && !self.is_by_hand() && !self.backend.capabilities().pay {
+                warned = true;
+                tracing::error!("the Lightning backend says that it may not pay: refunds cannot be claimed");
+            }
             tokio::select! {
                 () = self.shutdown.soft() => return,
                 () = sleep(WATCH_EVERY) => {}
