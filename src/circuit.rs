@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// A server may ask for a pause, and not for a holiday.
-const LONGEST_ASKED: Duration = Duration::from_mins(5);
+pub const LONGEST_ASKED: Duration = Duration::from_mins(5);
 
 /// The fuse. Callers ask [`Circuit::admit`] first, and say afterwards how it went.
 #[derive(Debug)]

@@ -11,6 +11,7 @@
 //! Every write is fenced by the lease: when it changes no row, somebody else has the job, and this attempt stops.
 
 mod dispatch;
+mod look_up;
 mod store_result;
 mod upstream;
 mod watch;
@@ -192,16 +193,16 @@ impl Execution {
 
     /// Back to the queue in `state`, for after a pause.
     async fn retry_later(&mut self, state: JobState, asked: Option<Duration>) -> Result<(), Stop> {
-        let asked = asked.map_or(0, |asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX));
+        // A part of a millisecond is one: whoever comes too early would have to wait again.
+        let asked = asked.map_or(0, |asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX).saturating_add(1));
         let pause = self.engine.pause_millis(self.failures).max(asked);
         metrics::counter!("satforge_job_retries_total", "service" => self.service()).increment(1);
         self.back_to_queue(Requeue { state, pause, is_failure: true }).await
     }
 
     /// Back to the queue until a place may have become free: nothing has failed.
-    async fn wait_for_a_place(&mut self, asked: Option<Duration>) -> Result<(), Stop> {
-        let pause = self.engine.config.poll_interval.max(asked.unwrap_or_default());
-        let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+    async fn wait_for_a_place(&mut self) -> Result<(), Stop> {
+        let pause = i64::try_from(self.engine.config.poll_interval.as_millis()).unwrap_or(i64::MAX);
         self.back_to_queue(Requeue { state: JobState::Queued, pause, is_failure: false }).await
     }
 

@@ -1,6 +1,7 @@
 //! Which way a job goes: the routes of each service, in the order in which they are tried.
 
 mod probing;
+mod waiting;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use crate::domain::{InputTemplate, JobSpec, ServiceId};
 
 use super::Provider;
 use super::seats::Seats;
+use waiting::NotBefore;
 
 /// Creates in a row that came to nothing before a route is rested.
 const THRESHOLD: u32 = 3;
@@ -42,6 +44,7 @@ pub struct Route {
     no_room: AtomicU32,
     /// Why the route is closed by the operator's own account; `None`: it is not.
     fault: Mutex<Option<String>>,
+    not_before: NotBefore,
 }
 
 /// Whether a route can be sold.
@@ -90,6 +93,7 @@ impl Route {
             is_plain: false,
             no_room: AtomicU32::new(0),
             fault: Mutex::new(None),
+            not_before: NotBefore::default(),
         }
     }
 
