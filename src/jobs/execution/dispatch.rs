@@ -134,7 +134,8 @@ impl Execution {
     pub(super) async fn end(&mut self, ending: Ending) -> Result<(), Stop> {
         match ending {
             Ending::Transient => self.retry_later(JobState::Queued, None).await,
-            Ending::Failed => self.fail(Failure::GenerationFailed).await,
+            Ending::Perhaps if self.job.dispatches <= 1 => self.retry_later(JobState::Queued, None).await,
+            Ending::Perhaps | Ending::Failed => self.fail(Failure::GenerationFailed).await,
             Ending::Rejected => self.fail(Failure::ContentRejected).await,
         }
     }
