@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::{Failure, JobSpec, JobState};
 use crate::providers::{Ending, Health, ProviderError, Route};
 
-use super::look_up::Age;
+use super::look_up::Absence;
 use super::{Execution, Stop};
 
 /// Creates that may have cost something, for one payment. After that many the job fails and is owed back.
@@ -86,7 +86,7 @@ impl Execution {
         let Some(sent) = self.sent(route, seq, spec, sent_at) else {
             return Ok(Created::NotStarted);
         };
-        self.begin(route, seq, sent_at).await?;
+        self.begin(route, seq, &sent).await?;
         self.seat = Some(place);
         let answer = self.call(route, "submit", route.provider().submit(&sent.order())).await;
         metrics::counter!("satforge_dispatches_total", "provider" => route.name().to_owned()).increment(1);
@@ -118,7 +118,7 @@ impl Execution {
                 if seq == 1 {
                     route.stumbled(&error.to_string());
                 }
-                return self.resolve(route, seq, &sent, Age::Fresh).await.map(|()| Created::Settled);
+                return self.resolve(route, seq, &sent, Absence::Fresh).await.map(|()| Created::Settled);
             }
         };
         // It cost nothing, so it does not count.

@@ -6,19 +6,30 @@ use crate::config::Ambiguous;
 use crate::domain::{Failure, JobState};
 use crate::providers::{Found, ProviderError, Route};
 
-use super::upstream::Sent;
+use super::upstream::{Generation, Sent};
 use super::{Execution, Stop};
 
-/// Creates that are repeated although nobody can say whether the one before has arrived, for one payment.
-const MAX_BLIND_REPEATS: i64 = 1;
+/// The last create of a payment, by its number, that is repeated although nobody can say whether it has arrived. Any
+/// later one comes after one that may have cost something and brought nothing: that is enough.
+const LAST_REPEATED_BLINDLY: i64 = 1;
 
-/// How long ago a create went out.
+/// What not to find a create means.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Age {
-    /// Just now.
+pub(super) enum Absence {
+    /// It went out just now and may be on its way.
     Fresh,
-    /// In an earlier attempt.
+    /// It went out in an earlier attempt and has not arrived.
     Settled,
+    /// Nothing: it went out in other words than those that it can be looked for in now.
+    Reworded,
+}
+
+/// What finds a create again that may have arrived.
+pub(super) enum Trace {
+    /// The generation of which a webhook has told.
+    Told(Generation),
+    /// What was sent.
+    Sent(Sent),
 }
 
 impl Execution {
@@ -26,27 +37,44 @@ impl Execution {
     pub(super) async fn look_up(&mut self, seq: i64, route: &str) -> Result<(), Stop> {
         // What a route that was removed or changed may have started cannot be found out any more.
         let Some(route) = self.route(route) else { return self.unknowable(seq, Ambiguous::Again).await };
+        let intent = self.intent(seq).await?;
+        // A webhook may have told more than a look-up can.
+        if let Some(upstream_id) = intent.upstream_id {
+            return self.started(seq, upstream_id).await;
+        }
         let Some(spec) = self.engine.load_spec(&self.job).await? else { return self.fail(Failure::NotRunnable).await };
-        let sent_at = self.sent_at().await?;
-        let Some(sent) = self.sent(&route, seq, spec, sent_at) else {
+        let Some(sent) = self.sent(&route, seq, spec, intent.sent_at) else {
             return self.unknowable(seq, route.settings().ambiguous).await;
         };
         self.seat = Some(route.seats().take_anyway());
-        self.resolve(&route, seq, &sent, Age::Settled).await
+        let is_reworded = intent.words.is_some_and(|words| words != sent.words);
+        let absence = if is_reworded { Absence::Reworded } else { Absence::Settled };
+        self.resolve(&route, seq, &sent, absence).await
     }
 
     /// Looks for the create before anything is sent again.
-    pub(super) async fn resolve(&mut self, route: &Arc<Route>, seq: i64, sent: &Sent, age: Age) -> Result<(), Stop> {
-        // A webhook may have told more than a look-up can.
-        let hint = self.engine.store.dispatch(self.job.id, seq).await?.and_then(|dispatch| dispatch.upstream_id);
-        if let Some(upstream_id) = hint {
+    pub(super) async fn resolve(
+        &mut self,
+        route: &Arc<Route>,
+        seq: i64,
+        sent: &Sent,
+        absence: Absence,
+    ) -> Result<(), Stop> {
+        if let Some(upstream_id) = self.intent(seq).await?.upstream_id {
             return self.started(seq, upstream_id).await;
         }
-        let found = self.call(route, "find", route.provider().find(&sent.order())).await;
+        let found = match self.call(route, "find", route.provider().find(&sent.order())).await {
+            Ok(Found::Nothing | Found::Among(_)) if absence == Absence::Reworded => {
+                tracing::warn!(job.id = %self.job.id, route = route.name(),
+                    "the route, the public URL or a key has changed since a create: nobody can say whether it arrived");
+                Ok(Found::Unknowable)
+            }
+            found => found,
+        };
         match self.first_free(route, found).await? {
             Ok(Found::Started(upstream_id)) => self.started(seq, upstream_id).await,
             // It may still be on its way: only a later look can say that it did not arrive.
-            Ok(Found::Nothing | Found::Among(_)) if age == Age::Fresh => {
+            Ok(Found::Nothing | Found::Among(_)) if absence == Absence::Fresh => {
                 self.retry_later(self.job.state.clone(), None).await
             }
             Ok(Found::Nothing | Found::Among(_)) => self.save(self.job.state.clone().requeue()?).await,
@@ -62,7 +90,7 @@ impl Execution {
     /// that, and then the money goes back.
     async fn unknowable(&mut self, seq: i64, policy: Ambiguous) -> Result<(), Stop> {
         match policy {
-            Ambiguous::Again if seq <= MAX_BLIND_REPEATS => self.retry_later(JobState::Queued, None).await,
+            Ambiguous::Again if seq <= LAST_REPEATED_BLINDLY => self.retry_later(JobState::Queued, None).await,
             Ambiguous::Again | Ambiguous::Refund => self.fail(Failure::GenerationFailed).await,
         }
     }
@@ -82,19 +110,33 @@ impl Execution {
         Ok(Ok(Found::Nothing))
     }
 
-    /// Like [`Execution::cancel_after`], for a create that may have arrived.
-    pub(super) async fn cancel_found(
-        &self,
-        ended: Result<(), Stop>,
-        sent: Option<Sent>,
-        route: &str,
-    ) -> Result<(), Stop> {
-        if matches!(ended, Err(Stop::Done))
-            && let (Some(sent), Some(route)) = (sent, self.route(route))
-            && let Ok(Found::Started(id)) = self.call(&route, "find", route.provider().find(&sent.order())).await
-        {
-            return self.cancel_after(ended, &self.generation(&route, &id)).await;
+    /// What finds the create number `seq` again; `None`: nothing does any more.
+    pub(super) async fn trace(&self, seq: i64, route: &str) -> Result<Option<Trace>, Stop> {
+        let Some(route) = self.route(route) else { return Ok(None) };
+        let intent = self.intent(seq).await?;
+        if let Some(upstream_id) = intent.upstream_id {
+            return Ok(Some(Trace::Told(self.generation(&route, &upstream_id))));
         }
-        ended
+        let Some(spec) = self.engine.load_spec(&self.job).await? else { return Ok(None) };
+        Ok(self.sent(&route, seq, spec, intent.sent_at).map(Trace::Sent))
+    }
+
+    /// Like [`Execution::cancel_after`], for a create that may have arrived. Of several that it may be, none is touched:
+    /// another may be somebody else's.
+    pub(super) async fn cancel_found(&self, ended: Result<(), Stop>, trace: Option<Trace>) -> Result<(), Stop> {
+        if !matches!(ended, Err(Stop::Done)) {
+            return ended;
+        }
+        match trace {
+            Some(Trace::Told(generation)) => self.cancel_after(ended, &generation).await,
+            Some(Trace::Sent(sent)) => {
+                let route = &sent.route;
+                match self.call(route, "find", route.provider().find(&sent.order())).await {
+                    Ok(Found::Started(id)) => self.cancel_after(ended, &self.generation(route, &id)).await,
+                    _ => ended,
+                }
+            }
+            None => ended,
+        }
     }
 }
