@@ -76,6 +76,11 @@ impl Circuit {
         let _ = self.open.subscribe().wait_for(|open| *open).await;
     }
 
+    /// Whether the circuit is open, for whoever wants to know when that is said anew.
+    pub fn news(&self) -> watch::Receiver<bool> {
+        self.open.subscribe()
+    }
+
     /// A request went well: failures are counted anew.
     pub fn succeeded(&self) {
         let mut inner = self.lock();

@@ -244,7 +244,14 @@ impl Route {
 
     /// The provider refuses the operator's account: nothing is sold until a probe succeeds.
     pub fn refused(&self, reason: &str) {
-        *self.fault() = Some(reason.to_owned());
+        let mut fault = self.fault();
+        // A route that rests for another reason stays closed as long as that wants: a fault would be over with the next
+        // create that is taken.
+        if fault.is_none() && self.circuit.next_probe().is_some() {
+            return;
+        }
+        *fault = Some(reason.to_owned());
+        drop(fault);
         self.circuit.failed(Instant::now(), reason, Some(Duration::ZERO));
     }
 
