@@ -26,7 +26,7 @@ fn fault() -> ProviderError {
     ProviderError::OperatorFault("402".into())
 }
 
-async fn sells(world: &World) -> bool {
+pub async fn sells(world: &World) -> bool {
     let url = format!("{}{VIDEO}", world.url());
     let asked = crate::kit::client::builder()
         .build()
