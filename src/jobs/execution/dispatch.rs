@@ -45,6 +45,10 @@ impl Execution {
             return self.fail(Failure::GenerationFailed).await;
         }
         let routes: Vec<_> = routes.into_iter().filter(|route| route.takes(&spec)).collect();
+        if routes.is_empty() {
+            tracing::error!(job.id = %self.job.id, "no route takes this request any more: the routes have changed since it was sold");
+            return self.fail(Failure::NotRunnable).await;
+        }
         // Until the first of them may take a create: one that asks for a pause keeps nobody from the others.
         let mut pause = None;
         let mut not_for = |left: Duration| pause = Some(pause.map_or(left, |pause: Duration| pause.min(left)));
