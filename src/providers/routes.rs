@@ -27,7 +27,7 @@ const SPOILED: u32 = 3;
 /// When a route whose results were none is tried again, at a buyer's patience: twice as long each time.
 const TRIAL_AFTER: Duration = Duration::from_mins(5);
 const LONGEST_TRIAL_AFTER: Duration = Duration::from_hours(6);
-/// Creates in a row that found no room before a route is rested.
+/// Creates in a row that found no room, or were kept waiting, before a route is rested.
 const NO_ROOM: u32 = 10;
 
 /// One way to do a service's work.
@@ -205,7 +205,7 @@ impl Route {
         self.circuit.rest(Instant::now(), reason, pause);
     }
 
-    /// The provider had no room. Again and again, without a create in between, it is not to be sold for now.
+    /// The provider had no room, or wants to be left alone. Again and again, without a create in between, it is not to be sold for now.
     pub fn had_no_room(&self, retry_after: Option<Duration>) {
         if self.no_room.fetch_add(1, Ordering::AcqRel).saturating_add(1) >= NO_ROOM {
             self.circuit.failed(Instant::now(), "the provider has no room", Some(retry_after.unwrap_or_default()));

@@ -143,7 +143,7 @@ pub(super) fn is_moderation(said: &str) -> bool {
     MODERATION.iter().any(|word| said.contains(word))
 }
 
-/// What these words, by which a generation has failed, mean for another attempt.
+/// What these words, by which a generation has failed, mean for another attempt: it is never more than worth a try.
 pub(super) fn ending(said: &str) -> Ending {
     if is_moderation(said) {
         return Ending::Rejected;

@@ -213,6 +213,21 @@ async fn a_pause_that_a_provider_asks_for_is_kept_by_every_job() {
 }
 
 #[tokio::test]
+async fn a_route_that_keeps_ten_jobs_waiting_is_not_sold() {
+    let hour = Some(Duration::from_hours(1));
+    let fake = Fake::new(failing::<1>(&ProviderError::Busy { retry_after: hour }));
+    let world = World::new(&fake).await;
+    for jobs in 1..=10 {
+        assert!(sells(&world).await, "{jobs}");
+        world.order().await;
+        let waits = async || world.rows().await.jobs().await.iter().filter(|job| job.failures == 1).count() == jobs;
+        until("it waits", async || waits().await.then_some(())).await;
+    }
+    assert!(!sells(&world).await);
+    assert_eq!(fake.count("submit"), 1);
+}
+
+#[tokio::test]
 async fn a_server_of_ones_own_that_is_down_is_not_sold_and_one_of_somebody_elses_is() {
     let down = || Err(ProviderError::Transient("connection refused".into()));
     for is_own in [true, false] {

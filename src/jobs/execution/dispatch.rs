@@ -54,16 +54,18 @@ impl Execution {
         let mut not_for = |left: Duration| pause = Some(pause.map_or(left, |pause: Duration| pause.min(left)));
         // What was sold at the price of a route that is full does not go a dearer way.
         let mut dearest = None;
+        let (mut waiting, mut is_tried) = (Vec::new(), false);
         for route in candidates(&routes) {
             let factor = route.settings().price_factor;
             if dearest.is_some_and(|dearest| factor > dearest) {
                 continue;
             }
             if let Some(left) = route.wait() {
-                route.had_no_room(Some(left));
                 not_for(left);
+                waiting.push((route, left));
                 continue;
             }
+            is_tried = true;
             match self.create(route, spec.clone()).await? {
                 Created::Settled => return Ok(()),
                 Created::NotStarted => not_for(route.wait().unwrap_or_default()),
@@ -73,6 +75,10 @@ impl Execution {
         // What a fault of the operator's has closed stays so until somebody mends it: too long to wait.
         if routes.iter().all(|route| matches!(route.health(), Health::Faulty(_))) {
             return self.fail(Failure::OperatorFault).await;
+        }
+        // It has kept this job waiting as if it had been asked again. Who tries others meanwhile counts for nothing.
+        for (route, left) in waiting.into_iter().filter(|_| !is_tried) {
+            route.had_no_room(Some(left));
         }
         if dearest.is_some() { self.wait_for_a_place().await } else { self.retry_later(JobState::Queued, pause).await }
     }
