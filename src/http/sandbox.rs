@@ -23,8 +23,10 @@ const BODY_LIMIT: usize = 16 * 1024;
 /// Pays an invoice of this sandbox.
 pub async fn pay(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
     let Some(sandbox) = gateway.sandbox.clone() else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
+    let (parts, body) = request.into_parts();
     let paid = async {
-        let body = gateway.bodies.read(request.into_body(), BODY_LIMIT, Sender::Unpaid).await;
+        gateway.require_locality(&parts)?;
+        let body = gateway.bodies.read(body, BODY_LIMIT, Sender::Unpaid).await;
         let body = body.map_err(|refusal| body_problem(refusal, BODY_LIMIT))?;
         let invoice = invoice(&body.bytes)?;
         sandbox.pay(&invoice).map_err(|error| match error {

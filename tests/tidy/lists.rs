@@ -43,8 +43,9 @@ const PROMISED: [(u16, &[&str]); 12] = [
 ];
 
 /// Codes beyond the promised ones: the protocol has a status for a body that arrives too slowly, and an operator can
-/// have payments confirmed by the node.
-const FURTHER: [(u16, &[&str]); 2] = [(408, &["REQUEST_TIMEOUT"]), (503, &["PAYMENT_UNCONFIRMED"])];
+/// have payments confirmed by the node, and play money is for one machine alone.
+const FURTHER: [(u16, &[&str]); 3] =
+    [(403, &["LOCAL_ONLY"]), (408, &["REQUEST_TIMEOUT"]), (503, &["PAYMENT_UNCONFIRMED"])];
 
 /// The most lines of a file, without the tests at its end.
 const MAX_LINES: usize = 300;

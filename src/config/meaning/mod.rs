@@ -68,11 +68,11 @@ pub(super) fn meaning(
     let sale = money::Sale {
         sandbox: &sandbox,
         lightning: &lightning,
-        listen: server.listen,
+        server: &server,
         routes: &routes,
         providers: &providers,
     };
-    let unsold = sale.refuse_what_must_not_meet(p);
+    let (unsold, local_only) = (sale.refuse_what_must_not_meet(p), sale.is_local_only());
     let limits = work::limits(&raw.limits, &services, p);
     let paywall = work::paywall(&raw.paywall, p);
     let waiting = work::waiting(&raw.waiting, p);
@@ -88,6 +88,7 @@ pub(super) fn meaning(
             keys,
             lightning,
             paywall,
+            local_only,
             services,
             limits,
             waiting,

@@ -163,7 +163,12 @@ fn a_zero_is_refused_wherever_it_means_nothing() {
     let meaningful = [
         "lightning.settlement_lookups_per_second",
         "limits.challenges_per_minute",
+        "limits.misses_per_minute",
+        "limits.network_challenges_per_minute",
+        "limits.open_invoices",
         "sandbox.generation_seconds",
+        "server.max_connections_per_address",
+        "server.max_connections_per_network",
         "server.shutdown_grace_seconds",
         "waiting.keepalive_after_seconds",
     ];
