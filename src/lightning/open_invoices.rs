@@ -20,7 +20,7 @@ use crate::domain::{Caller, Invoice, PaymentHash};
 
 /// What a caller is told to wait at least and at most: places come free when invoices are paid, too.
 const SOONEST: Duration = Duration::from_secs(1);
-const LATEST: Duration = Duration::from_secs(60);
+const LATEST: Duration = Duration::from_mins(1);
 /// One in so many of the places that are free is for one network.
 const SHARE: usize = 3;
 

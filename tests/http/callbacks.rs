@@ -235,9 +235,9 @@ async fn an_unpaid_request_calls_nobody() {
     for _ in 0..3 {
         assert_eq!(app.redeem(&purchase).await.status, 200);
     }
-    let received = receiver.wait_for(1).await;
+    let calls = receiver.wait_for(1).await;
     outbox(&app, 1).await;
-    assert_eq!(received.iter().map(|call| call.path.as_str()).collect::<Vec<_>>(), ["/paid"]);
+    assert_eq!(calls.iter().map(|call| call.path.as_str()).collect::<Vec<_>>(), ["/paid"]);
     assert_eq!(receiver.received().len(), 1, "nor does a credential that is presented again");
     app.stop().await;
 }

@@ -125,18 +125,18 @@ async fn guesses_are_counted_and_what_is_there_is_not() {
         assert_eq!(get_from(&app, guesser, &file).await.outcome().0, 200);
     }
     // Of the form of the real ones, so that they must be looked for, and of none.
-    let guess = |real: &str| {
+    let like = |real: &str| {
         let (folder, name) = real.rsplit_once('/').unwrap();
         format!("{folder}/{}", name.replace(|c: char| c.is_ascii_digit(), "7"))
     };
-    let guesses = [guess(&job), guess(&file), "/webhooks/x.y".into(), "/inputs/x.y".into()];
-    for path in &guesses[..2] {
+    let paths = [like(&job), like(&file), "/webhooks/x.y".into(), "/inputs/x.y".into()];
+    for path in &paths[..2] {
         assert_eq!(get_from(&app, guesser, path).await.outcome(), (404, "NOT_FOUND"), "{path}");
     }
-    let webhook = format!("POST {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", guesses[2]);
+    let webhook = format!("POST {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n", paths[2]);
     assert_eq!(app.raw_from(guesser, &webhook).await.outcome(), (404, "NOT_FOUND"));
-    assert_eq!(get_from(&app, guesser, &guesses[3]).await.outcome(), (404, "NOT_FOUND"));
-    for path in [&guesses[0], &guesses[1], &guesses[3], "/api/l402/jobs/none", "/artifacts/none.mp4"] {
+    assert_eq!(get_from(&app, guesser, &paths[3]).await.outcome(), (404, "NOT_FOUND"));
+    for path in [&paths[0], &paths[1], &paths[3], "/api/l402/jobs/none", "/artifacts/none.mp4"] {
         let refused = get_from(&app, guesser, path).await;
         assert_eq!(refused.outcome(), (429, "RATE_LIMITED"), "{path}");
         assert!(!refused.header("retry-after").is_empty());
@@ -144,7 +144,7 @@ async fn guesses_are_counted_and_what_is_there_is_not() {
     assert_eq!(app.raw_from(guesser, &webhook).await.outcome(), (429, "RATE_LIMITED"));
     assert_eq!(get_from(&app, guesser, &job).await.outcome().0, 200, "who polls is let through");
     assert_eq!(get_from(&app, guesser, &file).await.outcome().0, 200);
-    assert_eq!(get_from(&app, [127, 0, 0, 2], &guesses[0]).await.outcome().0, 404, "others have a budget of their own");
+    assert_eq!(get_from(&app, [127, 0, 0, 2], &paths[0]).await.outcome().0, 404, "others have a budget of their own");
     app.stop().await;
 }
 

@@ -15,7 +15,7 @@ async fn well(app: TestApp) {
 async fn too_many_headers_are_refused() {
     let app = TestApp::start().await;
     let head = |count: usize| {
-        let headers: String = (0..count).map(|n| format!("x-{n}: 1\r\n")).collect();
+        let headers = "x: 1\r\n".repeat(count);
         format!("GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n")
     };
     assert_eq!(app.raw(head(98)).await.outcome().0, 200);
