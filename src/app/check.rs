@@ -64,6 +64,8 @@ pub async fn check_live(
         began.elapsed().as_millis()
     ));
     say(look_up(&*backend, &invoice).await?);
+    // Some wallets tell what they allow only when they are asked.
+    lightning::require_payer(config, &*backend)?;
     say(payouts(&*backend).await?.into());
     describe(&*backend, &invoice, clock.unix_seconds()).into_iter().for_each(&mut *say);
     models::try_out(config, clock, say).await?;

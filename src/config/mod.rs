@@ -16,6 +16,7 @@ mod meaning;
 mod mismatch;
 mod providers;
 mod raw;
+mod refunds;
 mod secret;
 mod shape;
 mod storage;
@@ -37,6 +38,7 @@ pub use lightning::*;
 pub use load::DevOptions;
 pub(crate) use meaning::is_near;
 pub use providers::*;
+pub use refunds::{RefundMode, RefundsConfig};
 pub use storage::{S3Config, StorageConfig};
 
 /// Everything that a running gateway was told.
@@ -58,6 +60,8 @@ pub struct Config {
     pub paywall: PaywallConfig,
     /// Whether nothing is sold but to this machine: payments are worth nothing, or work is simulated.
     pub local_only: bool,
+    /// How money is given back.
+    pub refunds: RefundsConfig,
     /// What is sold, in the order of [`ServiceId::ALL`].
     pub services: Vec<ServiceConfig>,
     /// Budgets against abuse.

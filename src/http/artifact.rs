@@ -41,7 +41,7 @@ pub async fn serve(
     headers: HeaderMap,
 ) -> Response<Body> {
     let Some(name) = name.ok().and_then(|Path(name)| ArtifactName::parse(&name)) else {
-        return gateway.refuse(&gateway.missed(caller, &headers).await);
+        return gateway.refuse(&gateway.missed(caller, &headers, Problem::new(ErrorCode::NotFound)).await);
     };
     let asker = Asker { caller, name: &name, headers: &headers };
     if let Err(problem) = gateway.may_look(caller, &headers, name.as_str()).await {
@@ -164,7 +164,7 @@ async fn missing(gateway: &Gateway, asker: Asker<'_>, error: &ArtifactError) -> 
                 gateway.misses.found(asker.name.as_str());
                 Problem::new(ErrorCode::ResultExpired)
             }
-            Ok(None) => gateway.missed(asker.caller, asker.headers).await,
+            Ok(None) => gateway.missed(asker.caller, asker.headers, Problem::new(ErrorCode::NotFound)).await,
             Err(error) => Problem::new(ErrorCode::Internal).cause(&error),
         },
         ArtifactError::Unreachable(_) => Problem::new(ErrorCode::UpstreamUnavailable)

@@ -90,7 +90,8 @@ async fn follow(
         Err(_) => None,
     };
     let Some(view) = found else {
-        return Err(gateway.missed(caller, headers).await.unless_limited("There is no job with this id."));
+        let problem = Problem::new(ErrorCode::NotFound).detail("There is no job with this id.");
+        return Err(gateway.missed(caller, headers, problem).await);
     };
     gateway.misses.found(&name);
     if answer::is_result_gone(gateway, &view) {

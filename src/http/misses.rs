@@ -1,6 +1,6 @@
 //! How often one client address may ask for what does not exist.
 //!
-//! Ids of jobs and names of results cannot be guessed; what a guess costs is a look into the database. So they are
+//! Ids of jobs, names of results and credentials cannot be guessed; what a guess costs is a look into the database. So they are
 //! counted, and whoever is over the budget is refused without a look. What was found is not counted, and whoever asks
 //! for what was found lately is let through whatever others at the same address do.
 
@@ -14,7 +14,6 @@ use crate::config::RateLimit;
 use crate::domain::Caller;
 
 use super::buckets::Buckets;
-use super::error::ErrorCode;
 use super::gateway::Gateway;
 use super::problem::Problem;
 use super::tarpit::Limit;
@@ -72,10 +71,10 @@ impl Gateway {
         }
     }
 
-    /// What `caller` is told who has looked for what is not there: 404, or 429 over the budget.
-    pub async fn missed(&self, caller: Caller, headers: &HeaderMap) -> Problem {
+    /// What `caller` is told who has asked for what is not there, or not theirs: `problem`, or 429 over the budget.
+    pub async fn missed(&self, caller: Caller, headers: &HeaderMap, problem: Problem) -> Problem {
         match self.misses.charge(caller) {
-            Ok(()) => Problem::new(ErrorCode::NotFound),
+            Ok(()) => problem,
             Err(wait) => self.tarpit.refuse(caller, headers, Limit::Misses, wait).await,
         }
     }

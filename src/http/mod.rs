@@ -2,6 +2,7 @@
 //!
 //! - [`routes`]: the table. [`observe`]: what happens around every request. [`server`], [`tls`]: the listener.
 //! - [`generate`] sells, [`redemption`] redeems, [`challenge`] asks for money, [`hold`] waits, [`answer`] tells how a job stands.
+//! - [`refund`] gives money back, [`recover`] finds what a payment bought.
 //! - [`job`], [`artifact`], [`discovery`], [`sandbox`], [`page`]: one resource each.
 //! - [`offer`]: what is for sale now. [`storefront`]: the pages and documents that say so.
 //! - [`client`] says who asks. [`budget`], [`misses`]: how often. [`tarpit`]: what whoever is over a limit gets.
@@ -31,7 +32,9 @@ pub mod page;
 pub mod pages;
 pub mod prefer;
 pub mod problem;
+pub mod recover;
 pub mod redemption;
+pub mod refund;
 pub mod routes;
 pub mod sandbox;
 pub mod server;

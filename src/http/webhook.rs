@@ -29,7 +29,10 @@ pub async fn receive(
     let awaited = match gateway.jobs.receive(&name).await {
         Ok(Reception::Awaited(awaited)) => awaited,
         Ok(Reception::Over) => return bare(StatusCode::OK),
-        Ok(Reception::Unknown) => return gateway.refuse(&gateway.missed(caller, request.headers()).await),
+        Ok(Reception::Unknown) => {
+            let problem = gateway.missed(caller, request.headers(), Problem::new(ErrorCode::NotFound));
+            return gateway.refuse(&problem.await);
+        }
         Err(error) => {
             tracing::error!(%error, "a webhook cannot be placed");
             return bare(StatusCode::SERVICE_UNAVAILABLE);
@@ -67,7 +70,7 @@ pub async fn input(
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
             response
         }
-        Ok(None) => gateway.refuse(&gateway.missed(caller, &headers).await),
+        Ok(None) => gateway.refuse(&gateway.missed(caller, &headers, Problem::new(ErrorCode::NotFound)).await),
         Err(error) => {
             tracing::error!(%error, "an image cannot be read");
             bare(StatusCode::SERVICE_UNAVAILABLE)

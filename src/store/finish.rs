@@ -107,7 +107,8 @@ pub(super) async fn owe(
 ) -> Result<(), StoreError> {
     query(
         "INSERT INTO refunds (id, job_id, payment_hash, amount_msat, status, created_at) \
-         VALUES ($1, $1, $2, $3, 'due', $4)",
+         VALUES ($1, $1, $2, $3, 'available', $4) \
+         ON CONFLICT (job_id) DO UPDATE SET status = 'available' WHERE refunds.status = 'cancelled'",
     )
     .bind(id.to_string())
     .bind(payment_hash.to_hex())

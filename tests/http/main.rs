@@ -21,6 +21,8 @@ mod locality;
 mod metrics;
 mod pages;
 mod purchase;
+mod recover;
+mod refunds;
 mod refused;
 mod restarts;
 mod retention;

@@ -4,7 +4,7 @@ use crate::source::{Source, code, mentions, own_files, words_after};
 
 /// Each module and what it may import besides itself and `domain`. `app` may import everything. Parts take their own
 /// section of the configuration, so those that are configured may import `config`, which itself knows nobody.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("clock", &[]),
     ("shutdown", &[]),
@@ -34,6 +34,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "shutdown",
         ],
     ),
+    ("refunds", &["store", "lightning", "clock", "config", "shutdown"]),
     ("callbacks", &["egress", "store", "clock", "config", "shutdown"]),
     (
         "http",
@@ -46,6 +47,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "catalog",
             "paywall",
             "jobs",
+            "refunds",
             "clock",
             "config",
             "shutdown",

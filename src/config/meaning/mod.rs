@@ -9,6 +9,7 @@ mod lightning;
 mod money;
 mod pricing;
 mod providers;
+mod refunds;
 mod routes;
 mod server;
 mod url;
@@ -75,6 +76,7 @@ pub(super) fn meaning(
     let (unsold, local_only) = (sale.refuse_what_must_not_meet(p), sale.is_local_only());
     let limits = work::limits(&raw.limits, &services, p);
     let paywall = work::paywall(&raw.paywall, p);
+    let refunds = refunds::refunds(raw.refunds, &raw.payouts, callbacks, p);
     let waiting = work::waiting(&raw.waiting, p);
     let jobs = work::jobs(&raw.jobs, p);
     let artifacts = artifacts::Section { raw: &raw.artifacts, data_dir: &raw.data_dir, environment }.meaning(p);
@@ -89,6 +91,7 @@ pub(super) fn meaning(
             lightning,
             paywall,
             local_only,
+            refunds,
             services,
             limits,
             waiting,
