@@ -167,3 +167,23 @@ async fn refusals_without_end_are_delayed_and_payments_are_not() {
     assert!(flooded >= SECOND && redeemed < flooded, "{flooded:?} {redeemed:?}");
     app.stop().await;
 }
+
+#[tokio::test]
+async fn credentials_that_are_refused_are_counted_and_good_ones_are_not() {
+    let app = Setup::new().set("LIMITS__MISSES_PER_MINUTE", 1).set("LIMITS__MISS_BURST", 2).start().await;
+    let purchase = app.buy(VIDEO, &video_body("a cat")).await;
+    let present = async |credential: &str| {
+        let request = app.post("/api/l402/recover", "").header("authorization", credential);
+        app.send(request).await.status
+    };
+    let stolen = format!("L402 {}:{}", purchase.macaroon, "00".repeat(32));
+    let mut statuses = Vec::new();
+    for _ in 0..4 {
+        statuses.push((present(&stolen).await, present(&purchase.credential()).await));
+    }
+    assert_eq!(statuses, [(403, 200), (403, 200), (429, 200), (429, 200)]);
+    let id = app.redeem(&purchase).await.header("x-job-id").to_owned();
+    let probe = app.get(&format!("/api/l402/refunds/{id}")).header("authorization", &stolen);
+    assert_eq!(app.send(probe).await.outcome(), (429, "RATE_LIMITED"));
+    app.stop().await;
+}
