@@ -69,27 +69,27 @@ pub(super) fn meaning(
     let sale = money::Sale {
         sandbox: &sandbox,
         lightning: &lightning,
-        listen: server.listen,
+        server: &server,
         routes: &routes,
         providers: &providers,
     };
-    let unsold = sale.refuse_what_must_not_meet(p);
+    let (unsold, local_only) = (sale.refuse_what_must_not_meet(p), sale.is_local_only());
     let limits = work::limits(&raw.limits, &services, p);
     let paywall = work::paywall(&raw.paywall, p);
     let refunds = refunds::refunds(raw.refunds, &raw.payouts, callbacks, p);
     let waiting = work::waiting(&raw.waiting, p);
     let jobs = work::jobs(&raw.jobs, p);
     let artifacts = artifacts::Section { raw: &raw.artifacts, data_dir: &raw.data_dir, environment }.meaning(p);
-    let data_dir = raw.data_dir.clone();
     match keys(p) {
         Some(keys) if problems.is_empty() => Ok(Config {
             server,
             metrics_listen,
-            data_dir,
+            data_dir: raw.data_dir.clone(),
             log,
             keys,
             lightning,
             paywall,
+            local_only,
             refunds,
             services,
             limits,
