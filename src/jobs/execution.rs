@@ -18,6 +18,8 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::domain::job::{Delivery, Failed, IllegalTransition, Job};
 use crate::domain::{Failure, JobState};
 use crate::providers::{Route, Seat};
@@ -34,6 +36,8 @@ pub(super) struct Execution {
     job: Job,
     failures: i64,
     shutdown: Shutdown,
+    /// Notified when somebody outside this process has ended the lease.
+    lost: Arc<Notify>,
     /// A place at the route that works for this job.
     seat: Option<Seat>,
 }
@@ -67,8 +71,8 @@ struct Requeue {
 }
 
 impl Execution {
-    pub(super) fn new(engine: Arc<Engine>, claimed: Claimed, shutdown: Shutdown) -> Self {
-        Self { engine, job: claimed.job, failures: claimed.failures, shutdown, seat: None }
+    pub(super) fn new(engine: Arc<Engine>, claimed: Claimed, shutdown: Shutdown, lost: Arc<Notify>) -> Self {
+        Self { engine, job: claimed.job, failures: claimed.failures, shutdown, lost, seat: None }
     }
 
     /// Works until the job ends or has to wait.
@@ -83,7 +87,7 @@ impl Execution {
         };
         match stop {
             Stop::Done => {}
-            Stop::LeaseLost => tracing::warn!(job.id = %self.job.id, "the lease was lost; somebody else has the job"),
+            Stop::LeaseLost => self.give_up_to_others().await,
             Stop::Shutdown => self.give_back(self.engine.now()).await,
             Stop::Store(_) | Stop::Input(_) | Stop::State(_) => {
                 tracing::error!(job.id = %self.job.id, error = %stop, "an attempt was cut short");
@@ -92,6 +96,17 @@ impl Execution {
                 self.tell_if_ended().await;
             }
         }
+    }
+
+    /// Somebody else has the job. Where that is the operator, who has ended it, what runs upstream is of no use to anybody.
+    async fn give_up_to_others(&mut self) {
+        tracing::warn!(job.id = %self.job.id, "the lease was lost; somebody else has the job");
+        let row = self.engine.store.job(self.job.id).await;
+        let Ok(Some(Job { state: JobState::Failed(_), .. })) = row else { return };
+        let left = self.job.state.clone();
+        let sent = self.sent_before(&left).await;
+        // It costs nothing but money if it fails.
+        let _ = self.cancel_left(Err(Stop::Done), left, sent).await;
     }
 
     /// A write that reported an error may have ended the job all the same; its waiters must not wait in vain.
@@ -124,18 +139,24 @@ impl Execution {
     /// The deadline has passed: owe, and stop what runs upstream.
     async fn expire(&mut self) -> Result<(), Stop> {
         let left = self.job.state.clone();
-        // Ending the job deletes its input, without which a create cannot be looked for.
-        let sent = match &left {
-            // Cancelling costs less than the caller's money: it must not stand in the way.
-            JobState::Dispatching { seq, provider } => {
-                self.sent_earlier(*seq, provider).await.unwrap_or_else(|error| {
-                    tracing::error!(job.id = %self.job.id, %error, "a create cannot be looked for");
-                    None
-                })
-            }
-            _ => None,
-        };
+        // Ending the job may delete its input, without which a create cannot be looked for.
+        let sent = self.sent_before(&left).await;
         let ended = self.fail(Failure::DeadlineExceeded).await;
+        self.cancel_left(ended, left, sent).await
+    }
+
+    /// The create that a job in `left` has sent, perhaps.
+    async fn sent_before(&self, left: &JobState) -> Option<Sent> {
+        let JobState::Dispatching { seq, provider } = left else { return None };
+        // Cancelling costs less than the caller's money: it must not stand in the way.
+        self.sent_earlier(*seq, provider).await.unwrap_or_else(|error| {
+            tracing::error!(job.id = %self.job.id, %error, "a create cannot be looked for");
+            None
+        })
+    }
+
+    /// Stops what runs upstream for a job that has `ended` and was in `left` before.
+    async fn cancel_left(&self, ended: Result<(), Stop>, left: JobState, sent: Option<Sent>) -> Result<(), Stop> {
         match left {
             JobState::Running(upstream) | JobState::Storing(upstream) => match self.route(&upstream.provider) {
                 Some(route) => self.cancel_after(ended, &self.generation(&route, &upstream.id)).await,
@@ -229,6 +250,7 @@ impl Execution {
     }
 
     async fn finish(&mut self, state: JobState, outcome: Outcome) -> Result<(), Stop> {
+        let keeps_input = outcome.keeps_input();
         if !self.engine.store.finish(self.job.id, self.job.attempt, outcome).await? {
             return Err(Stop::LeaseLost);
         }
@@ -236,6 +258,9 @@ impl Execution {
         self.engine.finished.remember(&self.job);
         self.publish(News::default());
         self.engine.account(&self.job);
+        if keeps_input {
+            return Err(Stop::Done);
+        }
         // A crash before this leaves a file that the next start sweeps.
         if let Err(error) = self.engine.artifacts.delete_input(&self.job.id.to_string()).await {
             tracing::warn!(job.id = %self.job.id, %error, "deleting the input failed");

@@ -4,6 +4,8 @@ use super::*;
 use crate::domain::job::{Delivery, Failed, Upstream};
 use crate::domain::{Failure, JobId, JobState, Msat, PaymentHash, PublicJobId, RequestBinding, ServiceId};
 
+mod interleavings;
+
 pub(crate) async fn open() -> (Store, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     (Store::open(dir.path()).await.unwrap(), dir)
@@ -89,7 +91,7 @@ async fn a_failed_job_and_what_is_owed_are_one_write() {
     let other = Outcome::Owed { failed: other, payment_hash: job.payment_hash, amount: job.amount };
     assert!(!store.finish(job.id, job.attempt, other).await.unwrap(), "an end is an end");
     assert_eq!(store.stats().await.unwrap().refunds_due, (1, 500_000));
-    assert!(store.job_input(job.id).await.unwrap().is_none(), "inputs go when the job ends");
+    assert!(store.job_input(job.id).await.unwrap().is_some(), "the operator may want it run once more");
     let read = store.job_by_public_id(&job.public_id).await.unwrap().unwrap();
     assert_eq!(read.state, JobState::Failed(failed));
 }

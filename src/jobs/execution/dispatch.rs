@@ -10,10 +10,11 @@ use crate::providers::{Ending, Found, Health, ProviderError, Route};
 use super::upstream::Sent;
 use super::{Execution, Stop};
 
-/// Creates that may have cost something, for one payment. After that many the job fails and is owed back.
+/// Creates that may have cost something, for one run of a job. After that many it fails and is owed back.
 const MAX_DISPATCHES: i64 = 5;
 
-/// Creates that are repeated although nobody can say whether the one before has arrived, for one payment.
+/// Creates that are repeated although nobody can say whether the one before has arrived, for one
+/// run of a job.
 const MAX_BLIND_REPEATS: i64 = 1;
 
 /// How long ago a create went out.
@@ -53,7 +54,7 @@ impl Execution {
             return self.wait_for_a_place(None).await;
         }
         let Some(spec) = self.engine.load_spec(&self.job).await? else { return self.fail(Failure::NotRunnable).await };
-        if self.job.dispatches >= MAX_DISPATCHES {
+        if self.job.create_of_this_run(self.job.dispatches) >= MAX_DISPATCHES {
             tracing::error!(job.id = %self.job.id, job.dispatches = self.job.dispatches, "no create brought a result");
             return self.fail(Failure::GenerationFailed).await;
         }
@@ -125,7 +126,7 @@ impl Execution {
                 tracing::warn!(job.id = %self.job.id, route = route.name(), %error,
                     "a create may have arrived; looking it up");
                 // Once a job: whoever asks for what breaks a provider must not close the shop alone.
-                if seq == 1 {
+                if self.job.create_of_this_run(seq) == 1 {
                     route.stumbled(&error.to_string());
                 }
                 return self.resolve(route, seq, &sent, Age::Fresh).await.map(|()| Created::Settled);
@@ -177,7 +178,7 @@ impl Execution {
     /// that, and then the money goes back.
     async fn unknowable(&mut self, seq: i64, policy: Ambiguous) -> Result<(), Stop> {
         match policy {
-            Ambiguous::Again if seq <= MAX_BLIND_REPEATS => self.retry_later(JobState::Queued, None).await,
+            Ambiguous::Again if self.job.create_of_this_run(seq) <= MAX_BLIND_REPEATS => self.retry_later(JobState::Queued, None).await,
             Ambiguous::Again | Ambiguous::Refund => self.fail(Failure::GenerationFailed).await,
         }
     }
