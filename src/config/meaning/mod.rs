@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::error::Problems;
 use super::raw::{RawConfig, RawLog, RawLogFormat};
-use super::{Config, Environment, KeyRing, LogConfig, LogFormat, SandboxConfig};
+use super::{Config, Environment, KeyRing, LogConfig, LogFormat, SandboxConfig, SecretRef, dev_key, secret};
 use allowed::DAY;
 
 pub(crate) use lightning::is_near;
@@ -81,6 +81,10 @@ pub(super) fn meaning(
     let jobs = work::jobs(&raw.jobs, p);
     let artifacts = artifacts::Section { raw: &raw.artifacts, data_dir: &raw.data_dir, environment }.meaning(p);
     let data_dir = raw.data_dir.clone();
+    let key_places = match raw.keys.secrets.as_slice() {
+        [] => vec![SecretRef::File(dev_key::place(&data_dir))],
+        secrets => secret::places(secrets),
+    };
     match keys(p) {
         Some(keys) if problems.is_empty() => Ok(Config {
             server,
@@ -88,6 +92,7 @@ pub(super) fn meaning(
             data_dir,
             log,
             keys,
+            key_places,
             lightning,
             paywall,
             refunds,
