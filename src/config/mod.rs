@@ -31,6 +31,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::domain::{Msat, ServiceId};
+pub use dev_key::create as create_key_file;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors};
 pub use keys::{GatewayKey, KeyRing};
@@ -38,7 +39,6 @@ pub use lightning::*;
 pub use load::DevOptions;
 pub(crate) use meaning::is_near;
 pub use providers::*;
-pub use dev_key::create as create_key_file;
 pub use refunds::{RefundMode, RefundsConfig};
 pub use secret::SecretRef;
 pub use storage::{S3Config, StorageConfig};

@@ -105,7 +105,11 @@ const CHECKS: [(&str, &str, &str); 7] = [
         "refunds.invoice_hash IS NOT NULL AND (SELECT COUNT(*) FROM refunds AS twin \
          WHERE twin.invoice_hash = refunds.invoice_hash) > 1",
     ),
-    ("delivered_without_result", "jobs were delivered without a result", "jobs.state = 'succeeded' AND jobs.artifact IS NULL"),
+    (
+        "delivered_without_result",
+        "jobs were delivered without a result",
+        "jobs.state = 'succeeded' AND jobs.artifact IS NULL",
+    ),
     (
         "open_without_input",
         "open jobs lack what they need to run",

@@ -178,7 +178,9 @@ impl Execution {
     /// that, and then the money goes back.
     async fn unknowable(&mut self, seq: i64, policy: Ambiguous) -> Result<(), Stop> {
         match policy {
-            Ambiguous::Again if self.job.create_of_this_run(seq) <= MAX_BLIND_REPEATS => self.retry_later(JobState::Queued, None).await,
+            Ambiguous::Again if self.job.create_of_this_run(seq) <= MAX_BLIND_REPEATS => {
+                self.retry_later(JobState::Queued, None).await
+            }
             Ambiguous::Again | Ambiguous::Refund => self.fail(Failure::GenerationFailed).await,
         }
     }

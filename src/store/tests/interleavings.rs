@@ -16,18 +16,32 @@ enum Act {
     /// A worker takes up what is due.
     TakeUp,
     /// A worker that holds a lease, the newest or an old one, writes an end.
-    Finish { newest: bool, delivers: bool },
+    Finish {
+        newest: bool,
+        delivers: bool,
+    },
     /// A holder claims, to be paid by a node or by hand, with one of a few invoices.
-    Claim { by_hand: bool, invoice: u8 },
+    Claim {
+        by_hand: bool,
+        invoice: u8,
+    },
     /// Somebody who was told to pay the last claim, or one before it, has done so.
-    Paid { last: bool },
+    Paid {
+        last: bool,
+    },
     /// … or says that it has failed for good.
-    Failed { last: bool },
+    Failed {
+        last: bool,
+    },
     /// The operator.
     Retry,
     Fail,
-    Settle { force: bool },
-    Release { force: bool },
+    Settle {
+        force: bool,
+    },
+    Release {
+        force: bool,
+    },
     /// The retention of inputs passes.
     Sweep,
 }
