@@ -62,7 +62,8 @@
 //! 3. *A redemption is on disk before anything is dispatched or answered, and ends in a result or an amount owed.* The
 //!    crash rule in [`jobs::redeem`]; `synchronous = FULL` in `store/mod.rs`; the refund's row in the transaction that
 //!    fails the job (`store/finish.rs`; `store/tests.rs`: `a_failed_job_and_what_is_owed_are_one_write`,
-//!    `a_late_payment_is_owed_at_once`). `tests/crash` kills the binary at each step.
+//!    `a_late_payment_is_owed_at_once`). `store/tests/interleavings.rs` holds
+//!    claims, payments, workers and the operator to a model, in any order. `tests/crash` kills the binary at each step.
 //! 4. *A provider is not asked twice without looking first.* The `dispatching` state is written before the create goes
 //!    out, and what is found in it is looked up before anything is sent again, by its key, by what no other create has, or
 //!    by what a webhook told (`jobs/execution/dispatch.rs`); a generation belongs to one create (`store/dispatches.rs`).
@@ -72,7 +73,8 @@
 //!    it runs has nothing but its connection.
 //! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] and [`lightning`] do not import [`store`]
 //!    (`tests/tidy`): root keys are derived, and amounts stand inside the macaroon ([`paywall::token`]). [`books`] writes
-//!    what was paid, and once a minute how many challenges there were, as a sum. `tests/http/challenge.rs`; `tests/http/lightning.rs`: `payments_are_entered_in_the_books`.
+//!    what was paid, and once a minute how many challenges there were, as a sum. `tests/http/challenge.rs`;
+//!    `tests/http/lightning.rs`: `payments_are_entered_in_the_books`.
 //! 7. *One price function.* [`catalog::price::quote`] feeds the challenge, the pages, the metadata and the shelves of
 //!    invoices; `catalog/describe.rs`: `the_examples_can_be_bought_at_the_price_they_show`. The price follows the route
 //!    that sells ([`http::offer`]), and so does everything that states it (`tests/http/selling.rs`).

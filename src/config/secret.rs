@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::dev_key;
 use super::environment::Environment;
 use super::error::Problems;
 use super::keys::{GatewayKey, KeyRing};
@@ -36,8 +37,11 @@ impl fmt::Display for SecretRef {
     }
 }
 
-/// Where the keys are kept that [`key_ring`] reads, in the same order.
-pub(super) fn places(raw: &[RawSecret]) -> Vec<SecretRef> {
+/// Where the keys are kept that [`key_ring`] reads, in the same order; where there are none, that of `data_dir`.
+pub(super) fn places(raw: &[RawSecret], data_dir: &Path) -> Vec<SecretRef> {
+    if raw.is_empty() {
+        return vec![SecretRef::File(dev_key::place(data_dir))];
+    }
     raw.iter().filter_map(|secret| parse(&secret.0).ok()).collect()
 }
 

@@ -35,7 +35,8 @@ pub(super) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
 
 async fn look(engine: &Engine, seen: Option<i64>) -> Result<i64, StoreError> {
     let version = engine.store.writes_of_others().await?;
-    if seen.is_some_and(|seen| seen != version) {
+    // The first look may come after a write already.
+    if seen != Some(version) {
         catch_up(engine).await?;
     }
     Ok(version)

@@ -71,20 +71,14 @@ struct Copied {
 impl Copied {
     fn say(&self, to: &Path, with_results: bool) -> Said {
         let Self { inputs, results, left, missing } = self;
-        let mut text = format!("Copied the database, {inputs} inputs and {results} results to {}.", to.display());
-        if !with_results && *left > 0 {
-            text.push_str(&format!(
-                "\n{left} results are not in it: copy them by their own means, or use --with-results."
-            ));
-        }
-        if *missing > 0 {
-            text.push_str(&format!(
-                "\n{missing} files that the database names are not here: in a bucket, or lost before."
-            ));
-        }
-        text.push_str(
-            "\nThe secrets are not in it: without them no credential is good. Keep copies of them elsewhere.",
-        );
+        let copied = format!("Copied the database, {inputs} inputs and {results} results to {}.", to.display());
+        let not_copied = (!with_results && *left > 0)
+            .then(|| format!("{left} results are not in it: copy them by their own means, or use --with-results."));
+        let not_found = (*missing > 0)
+            .then(|| format!("{missing} files that the database names are not here: in a bucket, or lost before."));
+        let secrets = "The secrets are not in it: without them no credential is good. Keep copies of them elsewhere.";
+        let lines = [Some(copied), not_copied, not_found, Some(secrets.into())];
+        let text = lines.into_iter().flatten().collect::<Vec<_>>().join("\n");
         let json = json!({
             "to": to.display().to_string(), "inputs": inputs, "results": results, "results_left": left, "missing": missing,
         });

@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::error::Problems;
 use super::raw::{RawConfig, RawLog, RawLogFormat};
-use super::{Config, Environment, KeyRing, LogConfig, LogFormat, SandboxConfig, SecretRef, dev_key, secret};
+use super::{Config, Environment, KeyRing, LogConfig, LogFormat, SandboxConfig, secret};
 use allowed::DAY;
 
 pub(crate) use lightning::is_near;
@@ -81,10 +81,7 @@ pub(super) fn meaning(
     let jobs = work::jobs(&raw.jobs, p);
     let artifacts = artifacts::Section { raw: &raw.artifacts, data_dir: &raw.data_dir, environment }.meaning(p);
     let data_dir = raw.data_dir.clone();
-    let key_places = match raw.keys.secrets.as_slice() {
-        [] => vec![SecretRef::File(dev_key::place(&data_dir))],
-        secrets => secret::places(secrets),
-    };
+    let key_places = secret::places(&raw.keys.secrets, &data_dir);
     match keys(p) {
         Some(keys) if problems.is_empty() => Ok(Config {
             server,

@@ -108,27 +108,8 @@ impl World {
             }
             Act::Finish { newest, delivers } => self.finish(n, newest, delivers).await,
             Act::Claim { by_hand, invoice } => self.claim(n, by_hand, invoice).await,
-            Act::Paid { last } => {
-                let number = self.book(n).claims - i64::from(!last);
-                let written = self.store.refund_paid(id, number, self.now, None).await.unwrap();
-                let book = self.book(n);
-                let open = matches!(book.model, Model::Claiming { number: open, .. } if open == number);
-                assert_eq!(written, open);
-                if written {
-                    book.model = Model::Paid;
-                    book.payouts += 1;
-                }
-            }
-            Act::Failed { last } => {
-                let number = self.book(n).claims - i64::from(!last);
-                let written = self.store.release_claim(id, number).await.unwrap();
-                let book = self.book(n);
-                let open = matches!(book.model, Model::Claiming { number: open, .. } if open == number);
-                assert_eq!(written, open);
-                if written {
-                    book.model = Model::Available;
-                }
-            }
+            Act::Paid { last } => self.word_of_the_payer(n, last, Model::Paid).await,
+            Act::Failed { last } => self.word_of_the_payer(n, last, Model::Available).await,
             Act::Retry => {
                 let done = matches!(self.store.retry_job(id, self.now, None).await.unwrap(), Retried::Queued(_));
                 let book = self.book(n);
@@ -150,26 +131,11 @@ impl World {
             }
             Act::Settle { force } => {
                 let done = self.store.settle_refund(id, BY_HAND, self.now, "by hand", force).await.unwrap();
-                let book = self.book(n);
-                let may = match book.model {
-                    Model::Available => true,
-                    Model::Claiming { by_hand, .. } => by_hand || force,
-                    _ => false,
-                };
-                assert_eq!(done == Settling::Done, may);
-                if may {
-                    book.model = Model::Paid;
-                    book.payouts += 1;
-                }
+                self.word_of_the_operator(n, force, done, Model::Paid);
             }
             Act::Release { force } => {
                 let done = self.store.release_refund(id, BY_HAND, force).await.unwrap();
-                let book = self.book(n);
-                let may = matches!(book.model, Model::Claiming { by_hand, .. } if by_hand || force);
-                assert_eq!(done == Settling::Done, may);
-                if may {
-                    book.model = Model::Available;
-                }
+                self.word_of_the_operator(n, force, done, Model::Available);
             }
             Act::Sweep => {
                 self.store.drop_spent_inputs(self.now, 9).await.unwrap();
@@ -177,6 +143,36 @@ impl World {
                     book.has_input &= book.model == Model::Open;
                 }
             }
+        }
+    }
+
+    /// Whoever was told to pay the last claim, or the one before, says what became of it.
+    async fn word_of_the_payer(&mut self, n: u8, last: bool, said: Model) {
+        let (id, number) = (new_job(n).id, self.book(n).claims - i64::from(!last));
+        let written = match said {
+            Model::Paid => self.store.refund_paid(id, number, self.now, None).await.unwrap(),
+            _ => self.store.release_claim(id, number).await.unwrap(),
+        };
+        let book = self.book(n);
+        let is_open = matches!(book.model, Model::Claiming { number: open, .. } if open == number);
+        assert_eq!(written, is_open, "a late word changes nothing");
+        if written {
+            book.payouts += u32::from(said == Model::Paid);
+            book.model = said;
+        }
+    }
+
+    fn word_of_the_operator(&mut self, n: u8, force: bool, done: Settling, said: Model) {
+        let book = self.book(n);
+        let may = match book.model {
+            Model::Available => said == Model::Paid,
+            Model::Claiming { by_hand, .. } => by_hand || force,
+            _ => false,
+        };
+        assert_eq!(done == Settling::Done, may);
+        if may {
+            book.payouts += u32::from(said == Model::Paid);
+            book.model = said;
         }
     }
 
