@@ -80,16 +80,14 @@ pub(super) fn meaning(
     let waiting = work::waiting(&raw.waiting, p);
     let jobs = work::jobs(&raw.jobs, p);
     let artifacts = artifacts::Section { raw: &raw.artifacts, data_dir: &raw.data_dir, environment }.meaning(p);
-    let data_dir = raw.data_dir.clone();
-    let key_places = secret::places(&raw.keys.secrets, &data_dir);
     match keys(p) {
         Some(keys) if problems.is_empty() => Ok(Config {
             server,
             metrics_listen,
-            data_dir,
+            data_dir: raw.data_dir.clone(),
             log,
             keys,
-            key_places,
+            key_places: secret::places(&raw.keys.secrets, &raw.data_dir),
             lightning,
             paywall,
             refunds,

@@ -131,11 +131,11 @@ impl World {
             }
             Act::Settle { force } => {
                 let done = self.store.settle_refund(id, BY_HAND, self.now, "by hand", force).await.unwrap();
-                self.word_of_the_operator(n, force, done, Model::Paid);
+                self.word_of_the_operator(n, force, &done, Model::Paid);
             }
             Act::Release { force } => {
                 let done = self.store.release_refund(id, BY_HAND, force).await.unwrap();
-                self.word_of_the_operator(n, force, done, Model::Available);
+                self.word_of_the_operator(n, force, &done, Model::Available);
             }
             Act::Sweep => {
                 self.store.drop_spent_inputs(self.now, 9).await.unwrap();
@@ -162,14 +162,14 @@ impl World {
         }
     }
 
-    fn word_of_the_operator(&mut self, n: u8, force: bool, done: Settling, said: Model) {
+    fn word_of_the_operator(&mut self, n: u8, force: bool, done: &Settling, said: Model) {
         let book = self.book(n);
         let may = match book.model {
             Model::Available => said == Model::Paid,
             Model::Claiming { by_hand, .. } => by_hand || force,
             _ => false,
         };
-        assert_eq!(done == Settling::Done, may);
+        assert_eq!(*done == Settling::Done, may);
         if may {
             book.payouts += u32::from(said == Model::Paid);
             book.model = said;
