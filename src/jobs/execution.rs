@@ -11,6 +11,7 @@
 //! Every write is fenced by the lease: when it changes no row, somebody else has the job, and this attempt stops.
 
 mod dispatch;
+mod look_up;
 mod store_result;
 mod upstream;
 mod watch;
@@ -28,6 +29,7 @@ use crate::store::{Claimed, NewDispatch, Outcome, StoreError};
 
 use super::redeem::RedeemError;
 use super::{Engine, JobView, News};
+use look_up::Trace;
 use upstream::Sent;
 
 /// One attempt at one job.
@@ -104,9 +106,9 @@ impl Execution {
         let row = self.engine.store.job(self.job.id).await;
         let Ok(Some(Job { state: JobState::Failed(_), .. })) = row else { return };
         let left = self.job.state.clone();
-        let sent = self.sent_before(&left).await;
+        let trace = self.trace_before(&left).await;
         // It costs nothing but money if it fails.
-        let _ = self.cancel_left(Err(Stop::Done), left, sent).await;
+        let _ = self.cancel_left(Err(Stop::Done), left, trace).await;
     }
 
     /// A write that reported an error may have ended the job all the same; its waiters must not wait in vain.
@@ -140,44 +142,38 @@ impl Execution {
     async fn expire(&mut self) -> Result<(), Stop> {
         let left = self.job.state.clone();
         // Ending the job may delete its input, without which a create cannot be looked for.
-        let sent = self.sent_before(&left).await;
+        let trace = self.trace_before(&left).await;
         let ended = self.fail(Failure::DeadlineExceeded).await;
-        self.cancel_left(ended, left, sent).await
+        self.cancel_left(ended, left, trace).await
     }
 
-    /// The create that a job in `left` has sent, perhaps.
-    async fn sent_before(&self, left: &JobState) -> Option<Sent> {
+    /// What finds the create of a job in `left` again, if it has one that may have arrived.
+    async fn trace_before(&self, left: &JobState) -> Option<Trace> {
         let JobState::Dispatching { seq, provider } = left else { return None };
         // Cancelling costs less than the caller's money: it must not stand in the way.
-        self.sent_earlier(*seq, provider).await.unwrap_or_else(|error| {
+        self.trace(*seq, provider).await.unwrap_or_else(|error| {
             tracing::error!(job.id = %self.job.id, %error, "a create cannot be looked for");
             None
         })
     }
 
     /// Stops what runs upstream for a job that has `ended` and was in `left` before.
-    async fn cancel_left(&self, ended: Result<(), Stop>, left: JobState, sent: Option<Sent>) -> Result<(), Stop> {
+    async fn cancel_left(&self, ended: Result<(), Stop>, left: JobState, trace: Option<Trace>) -> Result<(), Stop> {
         match left {
             JobState::Running(upstream) | JobState::Storing(upstream) => match self.route(&upstream.provider) {
                 Some(route) => self.cancel_after(ended, &self.generation(&route, &upstream.id)).await,
                 None => ended,
             },
-            JobState::Dispatching { provider, .. } => self.cancel_found(ended, sent, &provider).await,
+            JobState::Dispatching { .. } => self.cancel_found(ended, trace).await,
             JobState::Queued | JobState::Succeeded(_) | JobState::Failed(_) => ended,
         }
     }
 
-    async fn sent_earlier(&self, seq: i64, route: &str) -> Result<Option<Sent>, Stop> {
-        let Some(route) = self.route(route) else { return Ok(None) };
-        let Some(spec) = self.engine.load_spec(&self.job).await? else { return Ok(None) };
-        Ok(self.sent(&route, seq, spec, self.sent_at().await?))
-    }
-
     /// Writes down that a create is about to go out.
-    async fn begin(&mut self, route: &Route, seq: i64, sent_at: i64) -> Result<(), Stop> {
+    async fn begin(&mut self, route: &Route, seq: i64, sent: &Sent) -> Result<(), Stop> {
         let (name, account) = (route.name().to_owned(), route.settings().provider.clone());
         let state = self.job.state.clone().dispatch(seq, name.clone())?;
-        let new = NewDispatch { seq, route: name, account, sent_at };
+        let new = NewDispatch { seq, route: name, account, sent_at: sent.at, words: sent.words.clone() };
         if !self.engine.store.begin_dispatch(self.job.id, self.job.attempt, new).await? {
             return Err(Stop::LeaseLost);
         }
@@ -213,16 +209,16 @@ impl Execution {
 
     /// Back to the queue in `state`, for after a pause.
     async fn retry_later(&mut self, state: JobState, asked: Option<Duration>) -> Result<(), Stop> {
-        let asked = asked.map_or(0, |asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX));
+        // A part of a millisecond is one: whoever comes too early would have to wait again.
+        let asked = asked.map_or(0, |asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX).saturating_add(1));
         let pause = self.engine.pause_millis(self.failures).max(asked);
         metrics::counter!("satforge_job_retries_total", "service" => self.service()).increment(1);
         self.back_to_queue(Requeue { state, pause, is_failure: true }).await
     }
 
     /// Back to the queue until a place may have become free: nothing has failed.
-    async fn wait_for_a_place(&mut self, asked: Option<Duration>) -> Result<(), Stop> {
-        let pause = self.engine.config.poll_interval.max(asked.unwrap_or_default());
-        let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+    async fn wait_for_a_place(&mut self) -> Result<(), Stop> {
+        let pause = i64::try_from(self.engine.config.poll_interval.as_millis()).unwrap_or(i64::MAX);
         self.back_to_queue(Requeue { state: JobState::Queued, pause, is_failure: false }).await
     }
 

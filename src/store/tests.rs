@@ -123,7 +123,8 @@ async fn a_job_that_runs_once_more_begins_anew() {
     let (store, _dir) = open().await;
     store.insert_job(new_job(1)).await.unwrap();
     let job = claim_one(&store, 2_000).await.unwrap().job;
-    let create = NewDispatch { seq: 3, route: "first".into(), account: "acme".into(), sent_at: 2_000 };
+    let create =
+        NewDispatch { seq: 3, route: "first".into(), account: "acme".into(), sent_at: 2_000, words: "w".into() };
     store.begin_dispatch(job.id, job.attempt, create).await.unwrap();
     let failed = Failed { failure: Failure::DeadlineExceeded, finished_at: 3_000 };
     let owed = Outcome::Owed { failed, payment_hash: job.payment_hash, amount: job.amount };
