@@ -42,12 +42,14 @@
 //! 12. [`jobs`]: redemption, the claim loop, one attempt, who waits, what is deleted. The crash rules stand there.
 //! 13. [`callbacks`]: telling callers of a job's end at a URL of theirs, from an outbox.
 //! 14. [`refunds`]: claims of what is owed back, and their payment. The crash rule of money that leaves stands there.
-//! 15. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
-//! 16. [`telemetry`]: log lines and metrics.
-//! 17. [`app`]: the composition root, the only place that names concrete backends.
+//! 15. [`operator`]: what the operator does at a command line, beside a gateway that may be at work.
+//! 16. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
+//! 17. [`telemetry`]: log lines and metrics.
+//! 18. [`app`]: the composition root, the only place that names concrete backends.
 //!
 //! A module imports `domain`, its own section of `config`, and modules above it in this list, never below; `http` and
-//! `app` import what they need. The binary (`src/main.rs`, `src/commands/`) reads the command line and calls [`app`].
+//! `app` import what they need. The binary (`src/main.rs`, `src/commands/`) reads the command line and
+//! calls [`app`] or [`operator`].
 //!
 //! # Invariants, and where each is guarded
 //!
@@ -60,7 +62,8 @@
 //! 3. *A redemption is on disk before anything is dispatched or answered, and ends in a result or an amount owed.* The
 //!    crash rule in [`jobs::redeem`]; `synchronous = FULL` in `store/mod.rs`; the refund's row in the transaction that
 //!    fails the job (`store/finish.rs`; `store/tests.rs`: `a_failed_job_and_what_is_owed_are_one_write`,
-//!    `a_late_payment_is_owed_at_once`). `tests/crash` kills the binary at each step.
+//!    `a_late_payment_is_owed_at_once`). `store/tests/interleavings.rs` holds
+//!    claims, payments, workers and the operator to a model, in any order. `tests/crash` kills the binary at each step.
 //! 4. *A provider is not asked twice without looking first.* The `dispatching` state is written before the create goes
 //!    out, and what is found in it is looked up before anything is sent again, by its key, by what no other create has, or
 //!    by what a webhook told (`jobs/execution/look_up.rs`), and in the words that it went out in (`tests/engine/reworded.rs`);
@@ -72,7 +75,8 @@
 //!    it runs has nothing but its connection.
 //! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] and [`lightning`] do not import [`store`]
 //!    (`tests/tidy`): root keys are derived, and amounts stand inside the macaroon ([`paywall::token`]). [`books`] writes
-//!    what was paid. `tests/http/challenge.rs`; `tests/http/lightning.rs`: `payments_are_entered_in_the_books`.
+//!    what was paid, and once a minute how many challenges there were, as a sum. `tests/http/challenge.rs`;
+//!    `tests/http/lightning.rs`: `payments_are_entered_in_the_books`.
 //! 7. *One price function.* [`catalog::price::quote`] feeds the challenge, the pages, the metadata and the shelves of
 //!    invoices; `catalog/describe.rs`: `the_examples_can_be_bought_at_the_price_they_show`. The price follows the route
 //!    that sells ([`http::offer`]), and so does everything that states it (`tests/http/selling.rs`).
@@ -127,6 +131,7 @@ pub mod egress;
 pub mod http;
 pub mod jobs;
 pub mod lightning;
+pub mod operator;
 pub mod paywall;
 pub mod providers;
 pub mod refunds;

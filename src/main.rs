@@ -10,6 +10,8 @@ use commands::Command;
 
 /// The exit code of a command line or a configuration that is refused.
 const REFUSED: u8 = 2;
+/// The exit code of a report whose books do not balance.
+const NOT_BALANCED: u8 = 3;
 
 fn main() -> ExitCode {
     let command = Command::parse();
@@ -18,7 +20,13 @@ fn main() -> ExitCode {
         Err(error) => {
             commands::report(&error);
             let refused = error.is::<satforge::config::ConfigErrors>() || error.is::<satforge::app::Refused>();
-            if refused { ExitCode::from(REFUSED) } else { ExitCode::FAILURE }
+            if error.is::<satforge::operator::NotBalanced>() {
+                ExitCode::from(NOT_BALANCED)
+            } else if refused {
+                ExitCode::from(REFUSED)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::books::Books;
+use crate::books::{self, Books};
 use crate::clock::Clock;
 use crate::config::{Config, LightningBackendConfig, RefundMode};
 use crate::http::gateway::Gateway;
@@ -74,9 +74,11 @@ pub(super) fn require_payer(config: &Config, backend: &dyn LightningBackend) -> 
 pub(super) fn start(gateway: &Arc<Gateway>, lookups_per_second: f64, shutdown: &Shutdown) {
     let (node, invoices) = (gateway.invoices.node().clone(), gateway.invoices.clone());
     let books = Books::new(invoices.clone(), gateway.store.clone(), gateway.clock.clone(), lookups_per_second);
-    let [watched, refilled, read] = std::array::from_fn(|_| shutdown.clone());
+    let [watched, refilled, read, counted] = std::array::from_fn(|_| shutdown.clone());
     shutdown.spawn(async move { node.watch(watched.soft()).await });
     shutdown.spawn(async move { invoices.refill(refilled.soft()).await });
+    let (issued, store) = (gateway.invoices.clone(), gateway.store.clone());
+    shutdown.spawn(async move { books::keep_tallies(&issued, &store, counted.soft()).await });
     if let Some(books) = books {
         shutdown.spawn(async move { books.keep(read.soft()).await });
     }

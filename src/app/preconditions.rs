@@ -45,8 +45,7 @@ pub(super) fn lock_data_dir(data_dir: &Path) -> anyhow::Result<File> {
 
 /// Results can be fetched with a credential until their retention is over, so that long its secret is needed.
 pub(super) async fn refuse_dropped_keys(config: &Config, store: &Store, clock: &dyn Clock) -> anyhow::Result<()> {
-    let needed = config.lightning.invoice_expiry + config.paywall.redeem_window + config.artifacts.retention;
-    let needed = i64::try_from(needed.as_millis()).unwrap_or(i64::MAX);
+    let needed = i64::try_from(config.tokens_live().as_millis()).unwrap_or(i64::MAX);
     let since = signed_millis(clock.unix_millis()).saturating_sub(needed);
     let configured: Vec<String> = config.keys.all().iter().map(GatewayKey::fingerprint).collect();
     let dropped = store.dropped_keys(&configured, since).await?;

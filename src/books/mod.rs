@@ -4,7 +4,9 @@
 //! about invoices that are out, a few a second, and enters what has arrived. So an operator learns also of a payment
 //! that was never redeemed.
 //!
-//! Architecture invariant: an invoice that nobody has paid leaves no trace in the database.
+//! Architecture invariant: an invoice that nobody has paid leaves no trace in the database but in the sums of an hour.
+
+mod tallies;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,6 +15,8 @@ use std::time::Duration;
 use crate::clock::{Clock, signed_millis};
 use crate::lightning::{InvoiceState, Invoices, NodeError, Outstanding, Tracked, settlement};
 use crate::store::{Settlement, Store};
+
+pub use tallies::keep_tallies;
 
 /// The pause after the backend could not be asked.
 const PATIENCE: Duration = Duration::from_secs(5);

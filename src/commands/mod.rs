@@ -1,6 +1,10 @@
 //! What can be typed behind `satforge`.
 
 mod dev;
+mod jobs;
+mod keep;
+mod place;
+mod refunds;
 mod serve;
 
 use std::net::SocketAddr;
@@ -61,6 +65,14 @@ enum Action {
         #[arg(long)]
         live: bool,
     },
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
+    #[command(subcommand)]
+    Refunds(refunds::Refunds),
+    Report(keep::Report),
+    Backup(keep::Backup),
+    #[command(subcommand)]
+    Keys(keep::Keys),
 }
 
 impl Command {
@@ -74,6 +86,11 @@ impl Command {
             }
             Action::Serve { config } => runtime.block_on(serve::run(&config)),
             Action::Check { config, live } => runtime.block_on(serve::check(&config, live)),
+            Action::Jobs(action) => runtime.block_on(jobs::run(action)),
+            Action::Refunds(action) => runtime.block_on(refunds::run(action)),
+            Action::Report(action) => runtime.block_on(keep::report(action)),
+            Action::Backup(action) => runtime.block_on(keep::backup(action)),
+            Action::Keys(action) => runtime.block_on(keep::keys(action)),
         }
     }
 }

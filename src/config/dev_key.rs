@@ -3,7 +3,7 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -19,7 +19,7 @@ pub(super) const FILE_NAME: &str = "gateway.key";
 pub(super) fn open_or_create(dir: &Path, problems: &mut Problems) -> Option<KeyRing> {
     let path = dir.join(FILE_NAME);
     if !path.exists()
-        && let Err(error) = create(dir, &path)
+        && let Err(error) = make(dir, &path)
     {
         problems.add("data_dir", format!("the key {} cannot be created: {error}", path.display()));
         return None;
@@ -33,10 +33,18 @@ pub(super) fn open_or_create(dir: &Path, problems: &mut Problems) -> Option<KeyR
     }
 }
 
-/// Puts a new key at `path`, whole or not at all: a crash must not leave half a key, and of two processes that start
-/// at once the second must not replace the key that the first has begun to mint with.
-fn create(dir: &Path, path: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+/// The file in the data directory `dir`, as an absolute path where that can be told.
+pub(super) fn place(dir: &Path) -> PathBuf {
+    let path = dir.join(FILE_NAME);
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// Puts a new key at `path`, for its owner alone, whole or not at all: a crash must not leave half a key, and of two
+/// processes that start at once the second must not replace the key that the first has begun to mint with.
+///
+/// `false`: there is a file already, and it was left alone.
+pub fn create(path: &Path) -> io::Result<bool> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut random = [0_u8; 40];
     SysRng.try_fill_bytes(&mut random).map_err(io::Error::other)?;
     let (key, name) = random.split_at(32);
@@ -44,13 +52,20 @@ fn create(dir: &Path, path: &Path) -> io::Result<()> {
     let written = write_synced(&draft, format!("{}\n", hex::encode(key)).as_bytes());
     // Unlike a rename, a link does not replace what is there.
     let linked = written.and_then(|()| match std::fs::hard_link(&draft, path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        other => other,
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
     });
     // It may not exist, and what matters more has been tried.
     let _ = std::fs::remove_file(&draft);
-    linked?;
-    File::open(dir)?.sync_all()
+    let is_new = linked?;
+    File::open(dir)?.sync_all()?;
+    Ok(is_new)
+}
+
+fn make(dir: &Path, path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    create(path).map(|_| ())
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {

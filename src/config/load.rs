@@ -84,6 +84,17 @@ impl Config {
         meaning(&raw, Mode::Serve, environment, keys, problems)
             .map_err(|problems| problems.into_errors(|path| set_by(path, environment)))
     }
+    /// Where the configuration in the file at `path` keeps everything, after the variables of this process. No secret is
+    /// read for it. Fails with what was typed wrong.
+    pub fn data_dir_of(path: &Path) -> Result<PathBuf, ConfigErrors> {
+        let environment = Environment::of_process();
+        let mut problems = Problems::default();
+        let raw = read(&RawConfig::serve(), read_file(path)?, &environment, &mut problems)?;
+        if problems.is_empty() {
+            return Ok(raw.data_dir);
+        }
+        Err(problems.into_errors(|path| set_by(path, &environment)))
+    }
 }
 
 fn read_file(path: &Path) -> Result<Dict, ConfigErrors> {

@@ -31,6 +31,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::domain::{Msat, ServiceId};
+pub use dev_key::create as create_key_file;
 pub use environment::Environment;
 pub use error::{ConfigError, ConfigErrors};
 pub use keys::{GatewayKey, KeyRing};
@@ -39,6 +40,7 @@ pub use load::DevOptions;
 pub(crate) use meaning::is_near;
 pub use providers::*;
 pub use refunds::{RefundMode, RefundsConfig};
+pub use secret::SecretRef;
 pub use storage::{S3Config, StorageConfig};
 
 /// Everything that a running gateway was told.
@@ -54,6 +56,8 @@ pub struct Config {
     pub log: LogConfig,
     /// The gateway's secrets.
     pub keys: KeyRing,
+    /// Where each of them is kept.
+    pub key_places: Vec<SecretRef>,
     /// Who makes invoices.
     pub lightning: LightningConfig,
     /// How long invoices and payments are good.
@@ -82,6 +86,14 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// Services that are not sold, because nobody would do their work but the simulated providers.
     pub unsold: Vec<ServiceId>,
+}
+
+impl Config {
+    /// For how long after a key has stopped minting its tokens can be presented: for a job, and then for the result.
+    #[must_use]
+    pub fn tokens_live(&self) -> Duration {
+        self.lightning.invoice_expiry + self.paywall.redeem_window + self.artifacts.retention
+    }
 }
 
 /// The listener for callers.

@@ -2,6 +2,7 @@
 //!
 //! No message here quotes what was typed or read, unless it has been established to be a reference.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
+use super::dev_key;
 use super::environment::Environment;
 use super::error::Problems;
 use super::keys::{GatewayKey, KeyRing};
@@ -19,9 +21,28 @@ const MAX_FILE_BYTES: u64 = 4 * 1024;
 
 /// Where a secret is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum SecretRef {
+pub enum SecretRef {
+    /// In an environment variable of this name.
     Variable(String),
+    /// In this file.
     File(PathBuf),
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
+/// Where the keys are kept that [`key_ring`] reads, in the same order; where there are none, that of `data_dir`.
+pub(super) fn places(raw: &[RawSecret], data_dir: &Path) -> Vec<SecretRef> {
+    if raw.is_empty() {
+        return vec![SecretRef::File(dev_key::place(data_dir))];
+    }
+    raw.iter().filter_map(|secret| parse(&secret.0).ok()).collect()
 }
 
 /// The configured keys, or nothing and what is wrong under `keys.secrets`.

@@ -6,6 +6,8 @@
 //!    └────────────┴── not started ─────┴── transient       │
 //!    └──────────────────────── any of them ────────────────┴────► failed(failure), owed back
 //! ```
+//!
+//! Only the operator can have a failed job run once more, while nobody has claimed what is owed for it.
 
 use std::fmt;
 
@@ -30,6 +32,8 @@ pub struct Job {
     pub attempt: i64,
     /// How many creates were sent, or about to be, to providers.
     pub dispatches: i64,
+    /// How many of them were before the operator had the job run once more.
+    pub earlier_dispatches: i64,
     /// Unix milliseconds of the redemption.
     pub created_at: i64,
     /// Unix milliseconds after which the job fails.
@@ -120,6 +124,14 @@ pub struct IllegalTransition {
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Delivery(finished_at: {}, expires_at: {})", self.finished_at, self.expires_at)
+    }
+}
+
+impl Job {
+    /// The number of the create `seq` within this run of the job, from 1.
+    #[must_use]
+    pub const fn create_of_this_run(&self, seq: i64) -> i64 {
+        seq.saturating_sub(self.earlier_dispatches)
     }
 }
 

@@ -19,6 +19,8 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::domain::job::{Delivery, Failed, IllegalTransition, Job};
 use crate::domain::{Failure, JobState};
 use crate::providers::{Route, Seat};
@@ -27,6 +29,7 @@ use crate::store::{Claimed, NewDispatch, Outcome, StoreError};
 
 use super::redeem::RedeemError;
 use super::{Engine, JobView, News};
+use look_up::Trace;
 use upstream::Sent;
 
 /// One attempt at one job.
@@ -35,6 +38,8 @@ pub(super) struct Execution {
     job: Job,
     failures: i64,
     shutdown: Shutdown,
+    /// Notified when somebody outside this process has ended the lease.
+    lost: Arc<Notify>,
     /// A place at the route that works for this job.
     seat: Option<Seat>,
 }
@@ -68,8 +73,8 @@ struct Requeue {
 }
 
 impl Execution {
-    pub(super) fn new(engine: Arc<Engine>, claimed: Claimed, shutdown: Shutdown) -> Self {
-        Self { engine, job: claimed.job, failures: claimed.failures, shutdown, seat: None }
+    pub(super) fn new(engine: Arc<Engine>, claimed: Claimed, shutdown: Shutdown, lost: Arc<Notify>) -> Self {
+        Self { engine, job: claimed.job, failures: claimed.failures, shutdown, lost, seat: None }
     }
 
     /// Works until the job ends or has to wait.
@@ -84,7 +89,7 @@ impl Execution {
         };
         match stop {
             Stop::Done => {}
-            Stop::LeaseLost => tracing::warn!(job.id = %self.job.id, "the lease was lost; somebody else has the job"),
+            Stop::LeaseLost => self.give_up_to_others().await,
             Stop::Shutdown => self.give_back(self.engine.now()).await,
             Stop::Store(_) | Stop::Input(_) | Stop::State(_) => {
                 tracing::error!(job.id = %self.job.id, error = %stop, "an attempt was cut short");
@@ -93,6 +98,17 @@ impl Execution {
                 self.tell_if_ended().await;
             }
         }
+    }
+
+    /// Somebody else has the job. Where that is the operator, who has ended it, what runs upstream is of no use to anybody.
+    async fn give_up_to_others(&mut self) {
+        tracing::warn!(job.id = %self.job.id, "the lease was lost; somebody else has the job");
+        let row = self.engine.store.job(self.job.id).await;
+        let Ok(Some(Job { state: JobState::Failed(_), .. })) = row else { return };
+        let left = self.job.state.clone();
+        let trace = self.trace_before(&left).await;
+        // It costs nothing but money if it fails.
+        let _ = self.cancel_left(Err(Stop::Done), left, trace).await;
     }
 
     /// A write that reported an error may have ended the job all the same; its waiters must not wait in vain.
@@ -125,16 +141,24 @@ impl Execution {
     /// The deadline has passed: owe, and stop what runs upstream.
     async fn expire(&mut self) -> Result<(), Stop> {
         let left = self.job.state.clone();
-        // Ending the job deletes its input, without which a create cannot be looked for.
-        let trace = match &left {
-            // Cancelling costs less than the caller's money: it must not stand in the way.
-            JobState::Dispatching { seq, provider } => self.trace(*seq, provider).await.unwrap_or_else(|error| {
-                tracing::error!(job.id = %self.job.id, %error, "a create cannot be looked for");
-                None
-            }),
-            _ => None,
-        };
+        // Ending the job may delete its input, without which a create cannot be looked for.
+        let trace = self.trace_before(&left).await;
         let ended = self.fail(Failure::DeadlineExceeded).await;
+        self.cancel_left(ended, left, trace).await
+    }
+
+    /// What finds the create of a job in `left` again, if it has one that may have arrived.
+    async fn trace_before(&self, left: &JobState) -> Option<Trace> {
+        let JobState::Dispatching { seq, provider } = left else { return None };
+        // Cancelling costs less than the caller's money: it must not stand in the way.
+        self.trace(*seq, provider).await.unwrap_or_else(|error| {
+            tracing::error!(job.id = %self.job.id, %error, "a create cannot be looked for");
+            None
+        })
+    }
+
+    /// Stops what runs upstream for a job that has `ended` and was in `left` before.
+    async fn cancel_left(&self, ended: Result<(), Stop>, left: JobState, trace: Option<Trace>) -> Result<(), Stop> {
         match left {
             JobState::Running(upstream) | JobState::Storing(upstream) => match self.route(&upstream.provider) {
                 Some(route) => self.cancel_after(ended, &self.generation(&route, &upstream.id)).await,
@@ -222,6 +246,7 @@ impl Execution {
     }
 
     async fn finish(&mut self, state: JobState, outcome: Outcome) -> Result<(), Stop> {
+        let keeps_input = outcome.keeps_input();
         if !self.engine.store.finish(self.job.id, self.job.attempt, outcome).await? {
             return Err(Stop::LeaseLost);
         }
@@ -229,6 +254,9 @@ impl Execution {
         self.engine.finished.remember(&self.job);
         self.publish(News::default());
         self.engine.account(&self.job);
+        if keeps_input {
+            return Err(Stop::Done);
+        }
         // A crash before this leaves a file that the next start sweeps.
         if let Err(error) = self.engine.artifacts.delete_input(&self.job.id.to_string()).await {
             tracing::warn!(job.id = %self.job.id, %error, "deleting the input failed");

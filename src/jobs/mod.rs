@@ -2,6 +2,7 @@
 //!
 //! - [`redeem`]: the insert that consumes a payment. - `recover`: what a payment bought, without its body. - `worker`: claims what is due. - `execution`: one attempt.
 //! - [`waiters`]: who wants to know. - `finished`: outcomes that are asked for again. - `retention`: what is deleted.
+//! - `elsewhere`: what the operator does from another process.
 //! - [`links`]: signed paths for providers. - `notices`: what comes along them. - `nudges`: looking now because of it.
 //!
 //! Crash rule: a redemption is on disk before anything is dispatched or answered, and every later step is written down
@@ -12,6 +13,7 @@ pub mod links;
 pub mod redeem;
 pub mod waiters;
 
+mod elsewhere;
 mod execution;
 mod finished;
 mod notices;
@@ -155,6 +157,7 @@ impl Jobs {
         }
         shutdown.spawn(retention::sweep_after_crash(self.engine.clone(), shutdown.clone()));
         shutdown.spawn(worker::run(self.engine.clone(), shutdown.clone()));
+        shutdown.spawn(elsewhere::run(self.engine.clone(), shutdown.clone()));
         shutdown.spawn(worker::renew_leases(self.engine.clone(), shutdown.clone()));
         for route in self.engine.providers.all() {
             let (timeout, route) = (self.engine.config.provider_timeout, route.clone());

@@ -1,4 +1,5 @@
-//! What is deleted, and when: results after their retention, leftovers of a crash at the start.
+//! What is deleted, and when: results after their retention, inputs of failed jobs that will not run again, leftovers of a
+//! crash at the start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ pub(super) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
 
 /// Deletes every result whose retention is over. Their rows stay: a payment hash is remembered for ever.
 pub(super) async fn sweep(engine: &Engine) {
+    sweep_inputs(engine).await;
     // While the storage is away every single one would fail.
     while engine.artifacts.is_reachable() {
         match sweep_batch(engine).await {
@@ -39,6 +41,26 @@ pub(super) async fn sweep(engine: &Engine) {
                 return;
             }
         }
+    }
+}
+
+/// Deletes the inputs of failed jobs whose refund was paid, or whose retention is over. The row goes first: a job without it
+/// cannot be run once more, and a file that outlives it is swept at the next start.
+async fn sweep_inputs(engine: &Engine) {
+    while engine.artifacts.is_reachable() {
+        let retention = i64::try_from(engine.retention.as_millis()).unwrap_or(i64::MAX);
+        let spent = match engine.store.drop_spent_inputs(engine.now().saturating_sub(retention), BATCH).await {
+            Ok(spent) if spent.is_empty() => return,
+            Ok(spent) => spent,
+            Err(error) => return tracing::error!(%error, "sweeping inputs failed"),
+        };
+        for (job, file) in &spent {
+            let Some(file) = file else { continue };
+            if let Err(error) = engine.artifacts.delete_input(file).await {
+                tracing::error!(job.id = job, %error, "deleting an input failed");
+            }
+        }
+        tracing::info!(inputs = spent.len(), "inputs of failed jobs deleted");
     }
 }
 

@@ -49,6 +49,11 @@ impl Waiters {
         }
     }
 
+    /// The jobs that somebody waits for or works on.
+    pub(super) fn jobs(&self) -> Vec<JobId> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
     pub(super) fn news(&self, id: JobId) -> News {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = entries.get(&id).and_then(|entry| entry.borrow().clone());
@@ -134,6 +139,7 @@ mod tests {
             state,
             attempt: 1,
             dispatches: 0,
+            earlier_dispatches: 0,
             created_at: 0,
             deadline_at: 0,
             calls_back: false,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tracing::Instrument as _;
 
@@ -30,6 +30,8 @@ pub(super) struct Leases(Mutex<HashMap<JobId, Held>>);
 struct Held {
     attempt: i64,
     work: AbortHandle,
+    /// Somebody outside this process has ended the lease.
+    lost: Arc<Notify>,
 }
 
 /// A lease that is being renewed until this is dropped.
@@ -42,12 +44,20 @@ struct Lease<'a> {
 impl Leases {
     /// Holds a lease for `work`. A lease that ran out unrenewed (the clock was moved, the machine slept) may be claimed
     /// again by this very process: then the older attempt ends here, as if it had crashed.
-    fn hold(&self, id: JobId, attempt: i64, work: AbortHandle) -> Lease<'_> {
+    fn hold(&self, id: JobId, attempt: i64, work: AbortHandle, lost: Arc<Notify>) -> Lease<'_> {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(older) = held.insert(id, Held { attempt, work }) {
+        if let Some(older) = held.insert(id, Held { attempt, work, lost }) {
             older.work.abort();
         }
         Lease { leases: self, id, attempt }
+    }
+
+    /// Tells whoever works on a job under an older lease than `attempt` that it is over.
+    pub(super) fn end_before(&self, id: JobId, attempt: i64) {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = held.get(&id).filter(|held| held.attempt < attempt) {
+            held.lost.notify_one();
+        }
     }
 
     fn held(&self) -> Vec<(JobId, i64)> {
@@ -139,11 +149,12 @@ async fn claim(
 async fn work(engine: Arc<Engine>, claimed: Claimed, slot: OwnedSemaphorePermit, shutdown: Shutdown) {
     let (id, attempt) = (claimed.job.id, claimed.job.attempt);
     let failures = claimed.failures;
-    let execution = Execution::new(engine.clone(), claimed, shutdown.clone());
+    let lost = Arc::<Notify>::default();
+    let execution = Execution::new(engine.clone(), claimed, shutdown.clone(), lost.clone());
     let span = tracing::info_span!("job", job.id = %id, job.attempt = attempt);
     // A task of its own, so that a panic ends one attempt and not the engine.
     let work = shutdown.spawn(execution.run().instrument(span));
-    let lease = engine.leases.hold(id, attempt, work.abort_handle());
+    let lease = engine.leases.hold(id, attempt, work.abort_handle(), lost);
     let ended = work.await;
     if ended.is_err_and(|error| error.is_panic()) {
         tracing::error!(job.id = %id, "an attempt panicked; the job goes back to the queue");

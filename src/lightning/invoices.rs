@@ -11,10 +11,11 @@ use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
 use crate::config::{LightningConfig, PoolConfig};
-use crate::domain::{Caller, Invoice, Msat, PaymentHash};
+use crate::domain::{Caller, Invoice, Msat, PaymentHash, ServiceId};
 
 use super::checked::{Expected, check};
 use super::handed_out::HandedOut;
+use super::issued::Issued;
 use super::open_invoices::{Holder, OpenInvoices, Place};
 use super::outstanding::Outstanding;
 use super::pool::Pool;
@@ -43,6 +44,7 @@ pub struct Invoices {
     open: Option<Arc<OpenInvoices>>,
     outstanding: Option<Outstanding>,
     settlements: Option<Settlements>,
+    issued: Issued,
     /// Looked up once, not for every invoice.
     made: OnceLock<Counter>,
 }
@@ -75,6 +77,7 @@ impl Invoices {
             open: None,
             outstanding: (config.settlement_lookups_per_second > 0.0).then(|| Outstanding::new(OUTSTANDING_CAPACITY)),
             settlements: config.require_settled.then(Settlements::default),
+            issued: Issued::default(),
             made: OnceLock::new(),
             node,
         }
@@ -135,6 +138,18 @@ impl Invoices {
     #[must_use]
     pub const fn outstanding(&self) -> Option<&Outstanding> {
         self.outstanding.as_ref()
+    }
+
+    /// Counts a challenge over `amount` for `service` that was handed out.
+    pub fn count_issued(&self, service: ServiceId, amount: Msat) {
+        let is_watched = self.outstanding.is_some() && self.node.capabilities().lookup;
+        self.issued.count(self.clock.unix_millis(), service, amount, is_watched);
+    }
+
+    /// The challenges that were handed out and not entered in the books yet.
+    #[must_use]
+    pub const fn issued(&self) -> &Issued {
+        &self.issued
     }
 
     /// Notes that the preimage of `hash` was presented: it was paid.

@@ -59,6 +59,7 @@ impl Paywall {
             let invoice = self.invoices.obtain(quote.amount, &quote.description, caller).await?;
             let valid_until = invoice.expires_at.saturating_add(self.redeem_window.as_secs());
             if let Some(macaroon) = challenge::mint(&self.ring, &invoice, binding, valid_until, rand::random) {
+                self.invoices.count_issued(binding.service, quote.amount);
                 return Ok(Challenge { macaroon, invoice });
             }
         }

@@ -67,7 +67,7 @@ impl Store {
             "SELECT ",
             job_columns!(),
             ", delivery_id, url, caller_id, secret, tries, due_at FROM callbacks JOIN jobs ON id = job_id ",
-            "WHERE due_at IS NOT NULL AND (due_at > $1 OR (due_at = $1 AND job_id > $2)) ",
+            "WHERE due_at IS NOT NULL AND state IN ('succeeded', 'failed') AND (due_at > $1 OR (due_at = $1 AND job_id > $2)) ",
             "ORDER BY due_at, job_id LIMIT $3",
         ))
         .bind(due_at)
@@ -131,6 +131,15 @@ pub(super) async fn insert(
 pub(super) async fn make_due(connection: &mut AnyConnection, id: JobId, now: i64) -> Result<(), StoreError> {
     query("UPDATE callbacks SET due_at = $1 WHERE job_id = $2 AND outcome IS NULL")
         .bind(now)
+        .bind(id.to_string())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A job that has ended runs once more: what was not told yet waits for the new end.
+pub(super) async fn suspend(connection: &mut AnyConnection, id: JobId) -> Result<(), StoreError> {
+    query("UPDATE callbacks SET due_at = NULL WHERE job_id = $1 AND outcome IS NULL")
         .bind(id.to_string())
         .execute(connection)
         .await?;

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sqlx::{AnyConnection, query};
 
 use crate::domain::job::{Delivery, Failed};
-use crate::domain::{JobId, Msat, PaymentHash};
+use crate::domain::{Failure, JobId, Msat, PaymentHash};
 
 use super::callbacks;
 use super::progress::exactly_one_or_lost;
@@ -27,8 +27,20 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// Whether the job could be run once more, so that what it needs is kept for a while.
+    #[must_use]
+    pub const fn keeps_input(&self) -> bool {
+        match self {
+            Self::Delivered(_) => false,
+            Self::Owed { failed, .. } => !matches!(failed.failure, Failure::NotRunnable | Failure::RedemptionExpired),
+        }
+    }
+}
+
 impl Store {
-    /// Ends a job and deletes what it needed to run. `false`: the lease was lost, and nothing was written.
+    /// Ends a job and deletes what it needed to run, unless the operator may want it run once more. `false`: the lease was
+    /// lost, and nothing was written.
     pub async fn finish(&self, id: JobId, attempt: i64, outcome: Outcome) -> Result<bool, StoreError> {
         self.writer.write(Finish { id, attempt, outcome }).await
     }
@@ -69,7 +81,9 @@ impl Write for Finish {
             owe(connection, self.id, *payment_hash, *amount, failed.finished_at).await?;
         }
         callbacks::make_due(connection, self.id, finished_at).await?;
-        query("DELETE FROM job_inputs WHERE job_id = $1").bind(self.id.to_string()).execute(connection).await?;
+        if !self.outcome.keeps_input() {
+            query("DELETE FROM job_inputs WHERE job_id = $1").bind(self.id.to_string()).execute(connection).await?;
+        }
         Ok(true)
     }
 }

@@ -6,25 +6,31 @@
 //!
 //! Architecture invariants: no transaction is open across a network call, and redeemed payment hashes are never deleted.
 
+mod beside;
 mod callbacks;
 mod claim;
 mod dispatches;
 mod finish;
 mod insert;
 mod keys;
+mod listing;
+mod operator;
 mod progress;
 mod read;
 mod refunds;
+mod report;
 mod row;
 mod settlements;
 mod stats;
 mod sweep;
+mod tallies;
 mod writer;
 
 use std::path::Path;
 use std::time::Duration;
 
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::migrate::Migrator;
 use sqlx::{AnyConnection, AnyPool, ConnectOptions as _, Executor as _};
 
 pub use callbacks::{Delivered, DueCallback, NewCallback};
@@ -33,15 +39,20 @@ pub use dispatches::{Cost, Dispatch, NewDispatch};
 pub use finish::Outcome;
 pub use insert::{Inserted, NewJob, StoredInput};
 pub use keys::DroppedKey;
+pub use listing::{CallbackRecord, CreateRecord, JobRecord, MintingKey, RefundRecord, Wanted};
+pub use operator::{Failing, Retried, Settling};
 pub use refunds::{Claiming, NewClaim};
+pub use report::{Objection, Period, Sum, Sums, Unredeemed};
 pub use settlements::Settlement;
 pub use stats::Stats;
 pub use sweep::ExpiredResult;
+pub use tallies::Tally;
 
 use writer::Writer;
 
 /// The file inside the data directory.
 const FILE: &str = "satforge.db";
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 const READERS: u32 = 4;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -82,6 +93,17 @@ pub enum StoreError {
     /// The disk is full, or the file is locked or gone.
     #[error("the database cannot be written to: {0}")]
     Unwritable(String),
+    /// There is no database.
+    #[error("there is no database {0}")]
+    Missing(String),
+    /// The schema is not the one that this version works with.
+    #[error("{}", another_schema(*found, *own))]
+    Schema {
+        /// The last migration that has run, if one has.
+        found: Option<i64>,
+        /// The last one that there is.
+        own: i64,
+    },
     /// The writer has stopped.
     #[error("the database is closed")]
     Closed,
@@ -93,7 +115,7 @@ impl Store {
         let options = connect_options(data_dir)?;
         let mut connection = options.connect().await?;
         prepare(&mut connection).await?;
-        sqlx::migrate!("migrations/sqlite").run(&mut connection).await?;
+        MIGRATIONS.run(&mut connection).await?;
         let readers = AnyPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -138,6 +160,19 @@ impl Store {
     pub async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;
+    }
+}
+
+fn another_schema(found: Option<i64>, own: i64) -> String {
+    match found {
+        Some(found) if found > own => format!(
+            "the database has the schema {found} and this satforge knows no later one than {own}: use the version that serves"
+        ),
+        Some(found) => format!(
+            "the database has the schema {found} and this satforge works with {own}: a start of `satforge serve` brings it up to date, \
+             until then use the version that has served last"
+        ),
+        None => "this is no database of satforge".to_owned(),
     }
 }
 

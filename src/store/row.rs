@@ -14,7 +14,7 @@ const TABLE: &str = "jobs";
 macro_rules! job_columns {
     () => {
         "id, public_id, payment_hash, service, body_sha256, amount_msat, state, attempt, deadline_at, dispatches, \
-         provider, upstream_id, artifact, failure, created_at, finished_at, expires_at, calls_back"
+         earlier_dispatches, provider, upstream_id, artifact, failure, created_at, finished_at, expires_at, calls_back"
     };
 }
 pub(super) use job_columns;
@@ -33,6 +33,7 @@ pub(super) fn read_job(row: &AnyRow) -> Result<Job, StoreError> {
         state: read_state(row)?,
         attempt: row.try_get("attempt")?,
         dispatches: row.try_get("dispatches")?,
+        earlier_dispatches: row.try_get("earlier_dispatches")?,
         created_at: row.try_get("created_at")?,
         deadline_at: row.try_get("deadline_at")?,
         calls_back: row.try_get::<i64, _>("calls_back")? != 0,

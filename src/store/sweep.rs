@@ -8,6 +8,15 @@ use sqlx::{AnyConnection, Row as _, query};
 use super::writer::Write;
 use super::{Store, StoreError};
 
+/// Inputs of jobs that will not run again.
+macro_rules! spent {
+    () => {
+        "FROM job_inputs WHERE EXISTS (SELECT 1 FROM jobs WHERE jobs.id = job_inputs.job_id AND jobs.state = 'failed' \
+         AND (jobs.finished_at <= $1 OR EXISTS \
+         (SELECT 1 FROM refunds WHERE refunds.job_id = jobs.id AND refunds.status = 'paid')))"
+    };
+}
+
 /// A result whose time is over.
 #[derive(Clone)]
 pub struct ExpiredResult {
@@ -38,7 +47,26 @@ impl Store {
         self.writer.write(MarkSwept { jobs, now }).await
     }
 
-    /// The input files that open jobs need; every other one is left over from a crash.
+    /// Up to `limit` failed jobs whose inputs nobody needs any more, each with the file of a large one: those that ended
+    /// before `ended_before` (Unix milliseconds), and those whose refund was paid. Their rows of `job_inputs` are gone when
+    /// this returns.
+    pub async fn drop_spent_inputs(
+        &self,
+        ended_before: i64,
+        limit: i64,
+    ) -> Result<Vec<(String, Option<String>)>, StoreError> {
+        // Looking first costs no flush to disk.
+        let spent = query(concat!("SELECT job_id ", spent!(), " LIMIT 1"))
+            .bind(ended_before)
+            .fetch_optional(&self.readers)
+            .await?;
+        if spent.is_none() {
+            return Ok(Vec::new());
+        }
+        self.writer.write(DropInputs { ended_before, limit }).await
+    }
+
+    /// The input files that open jobs need, or failed ones to be run once more; every other one is left over.
     pub async fn needed_input_files(&self) -> Result<HashSet<String>, StoreError> {
         let rows = query("SELECT file FROM job_inputs WHERE file IS NOT NULL").fetch_all(&self.readers).await?;
         rows.iter().map(|row| Ok(row.try_get("file")?)).collect()
@@ -48,6 +76,29 @@ impl Store {
     pub async fn is_artifact_known(&self, artifact: &str) -> Result<bool, StoreError> {
         let row = query("SELECT id FROM jobs WHERE artifact = $1").bind(artifact).fetch_optional(&self.readers).await?;
         Ok(row.is_some())
+    }
+}
+
+struct DropInputs {
+    ended_before: i64,
+    limit: i64,
+}
+
+#[async_trait]
+impl Write for DropInputs {
+    type Output = Vec<(String, Option<String>)>;
+
+    async fn run(&self, connection: &mut AnyConnection) -> Result<Self::Output, StoreError> {
+        let rows = query(concat!(
+            "DELETE FROM job_inputs WHERE job_id IN (SELECT job_id ",
+            spent!(),
+            " LIMIT $2) RETURNING job_id, file"
+        ))
+        .bind(self.ended_before)
+        .bind(self.limit)
+        .fetch_all(connection)
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get("job_id")?, row.try_get("file")?))).collect()
     }
 }
 

@@ -1,8 +1,10 @@
 //! The database's contract.
 
 use super::*;
-use crate::domain::job::{Delivery, Failed, Upstream};
+use crate::domain::job::{Delivery, Failed, Job, Upstream};
 use crate::domain::{Failure, JobId, JobState, Msat, PaymentHash, PublicJobId, RequestBinding, ServiceId};
+
+mod interleavings;
 
 pub(crate) async fn open() -> (Store, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
@@ -89,9 +91,53 @@ async fn a_failed_job_and_what_is_owed_are_one_write() {
     let other = Outcome::Owed { failed: other, payment_hash: job.payment_hash, amount: job.amount };
     assert!(!store.finish(job.id, job.attempt, other).await.unwrap(), "an end is an end");
     assert_eq!(store.stats().await.unwrap().refunds_due, (1, 500_000));
-    assert!(store.job_input(job.id).await.unwrap().is_none(), "inputs go when the job ends");
+    assert!(store.job_input(job.id).await.unwrap().is_some(), "the operator may want it run once more");
     let read = store.job_by_public_id(&job.public_id).await.unwrap().unwrap();
     assert_eq!(read.state, JobState::Failed(failed));
+}
+
+#[tokio::test]
+async fn inputs_of_failed_jobs_go_with_the_retention_or_the_money() {
+    let (store, _dir) = open().await;
+    for n in [1, 2, 3] {
+        store.insert_job(new_job(n)).await.unwrap();
+    }
+    for (claimed, finished_at) in store.claim_jobs(2_000, 9_000, 2).await.unwrap().into_iter().zip([3_000, 5_000]) {
+        let failed = Failed { failure: Failure::GenerationFailed, finished_at };
+        let Job { id, attempt, payment_hash, amount, .. } = claimed.job;
+        assert!(store.finish(id, attempt, Outcome::Owed { failed, payment_hash, amount }).await.unwrap());
+    }
+    let dropped = async |before| {
+        let spent = store.drop_spent_inputs(before, 10).await.unwrap();
+        spent.into_iter().map(|(job, _)| job).collect::<Vec<_>>()
+    };
+    assert!(dropped(2_999).await.is_empty());
+    assert_eq!(dropped(3_000).await, [new_job(1).id.to_string()]);
+    assert_eq!(store.settle_refund(new_job(2).id, "operator", 6_000, "x", false).await.unwrap(), Settling::Done);
+    assert_eq!(dropped(3_000).await, [new_job(2).id.to_string()]);
+    assert!(dropped(i64::MAX).await.is_empty(), "an open job needs its input");
+}
+
+#[tokio::test]
+async fn a_job_that_runs_once_more_begins_anew() {
+    let (store, _dir) = open().await;
+    store.insert_job(new_job(1)).await.unwrap();
+    let job = claim_one(&store, 2_000).await.unwrap().job;
+    let create =
+        NewDispatch { seq: 3, route: "first".into(), account: "acme".into(), sent_at: 2_000, words: "w".into() };
+    store.begin_dispatch(job.id, job.attempt, create).await.unwrap();
+    let failed = Failed { failure: Failure::DeadlineExceeded, finished_at: 3_000 };
+    let owed = Outcome::Owed { failed, payment_hash: job.payment_hash, amount: job.amount };
+    store.finish(job.id, job.attempt, owed).await.unwrap();
+    let Retried::Queued(again) = store.retry_job(job.id, 10_000, None).await.unwrap() else {
+        panic!("it can run again")
+    };
+    assert_eq!((again.state.clone(), again.deadline_at), (JobState::Queued, 610_000), "with as much time as it had");
+    assert_eq!((again.dispatches, again.create_of_this_run(4)), (3, 1), "its creates count anew under new numbers");
+    assert!(store.stats().await.unwrap().refunds_due.0 == 0 && store.fail_job(job.id, failed).await.is_ok());
+    assert_eq!(store.stats().await.unwrap().refunds_due, (1, 500_000), "and it is owed again");
+    let Retried::Queued(third) = store.retry_job(job.id, 20_000, Some(5)).await.unwrap() else { panic!("once more") };
+    assert_eq!(third.deadline_at, 20_005);
 }
 
 #[tokio::test]

@@ -10,8 +10,10 @@
 #[allow(dead_code, reason = "each suite uses its part")]
 mod kit;
 
+mod backup;
 mod callbacks;
 mod files;
+mod operator;
 mod scene;
 mod steps;
 mod stop;

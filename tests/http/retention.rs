@@ -54,7 +54,8 @@ async fn an_expired_result_is_gone_before_it_is_swept() {
     app.stop().await;
 }
 
-/// Inputs go with the end of the job, whatever its outcome; a failure is remembered for ever.
+/// The input of a failed job is kept for the retention, because the operator may have it run once more; a failure is
+/// remembered for ever.
 #[tokio::test]
 async fn a_failure_outlives_the_retention() {
     let app = TestApp::start().await;
@@ -64,11 +65,25 @@ async fn a_failure_outlives_the_retention() {
     let purchase = app.buy(crate::support::MODEL, &body).await;
     let failed = app.redeem(&purchase).await;
     assert_eq!(failed.outcome(), (502, "GENERATION_FAILED"));
-    app.advance(400 * DAY);
+    let inputs = app.data_dir().join("artifacts/inputs");
+    app.advance(7 * DAY - SECOND);
     app.sweep().await;
+    assert_eq!(std::fs::read_dir(&inputs).unwrap().count(), 1, "it can be run once more");
+    app.advance(SECOND);
+    app.sweep().await;
+    assert_eq!(std::fs::read_dir(&inputs).unwrap().count(), 0);
+    app.advance(400 * DAY);
     let later = app.redeem(&purchase).await;
     assert_eq!(later.outcome(), failed.outcome());
     assert_eq!(later.json()["refund"]["status"], "available", "with a new link");
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn the_input_of_what_was_delivered_goes_at_once() {
+    let app = TestApp::start().await;
+    let purchase = app.buy(crate::support::MODEL, &crate::support::image_body(&vec![5; 100_000])).await;
+    assert_eq!(app.redeem(&purchase).await.status, 200);
     // The input is deleted right after the outcome was told; a stop waits for that.
     let setup = app.shut_down().await;
     assert_eq!(std::fs::read_dir(setup.data_dir().join("artifacts/inputs")).unwrap().count(), 0);

@@ -78,6 +78,31 @@ impl Rows {
         rows.iter().map(|row| row.get("amount_msat")).collect()
     }
 
+    /// The ids that callers know.
+    pub async fn public_ids(&mut self) -> Vec<String> {
+        self.texts("SELECT public_id FROM jobs").await
+    }
+
+    /// The files of large inputs.
+    pub async fn input_files(&mut self) -> Vec<String> {
+        self.texts("SELECT file FROM job_inputs WHERE file IS NOT NULL").await
+    }
+
+    /// The files of results.
+    pub async fn results(&mut self) -> Vec<String> {
+        self.texts("SELECT artifact FROM jobs WHERE artifact IS NOT NULL").await
+    }
+
+    async fn texts(&mut self, statement: &'static str) -> Vec<String> {
+        let rows = query(statement).fetch_all(&mut self.0).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Writes what no gateway writes.
+    pub async fn run(&mut self, statement: &'static str) {
+        query(statement).execute(&mut self.0).await.unwrap();
+    }
+
     /// Puts the only job back to what a crash in that step would have left: the lease still stands.
     pub async fn rewind(&mut self, state: &str, provider: Option<&str>, upstream_id: Option<&str>, dispatches: i64) {
         let changed = query(

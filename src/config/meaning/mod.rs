@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::error::Problems;
 use super::raw::{RawConfig, RawLog, RawLogFormat};
-use super::{Config, Environment, KeyRing, LogConfig, LogFormat, SandboxConfig};
+use super::{Config, Environment, KeyRing, LogConfig, LogFormat, SandboxConfig, secret};
 use allowed::DAY;
 
 pub(crate) use lightning::is_near;
@@ -87,6 +87,7 @@ pub(super) fn meaning(
             data_dir: raw.data_dir.clone(),
             log,
             keys,
+            key_places: secret::places(&raw.keys.secrets, &raw.data_dir),
             lightning,
             paywall,
             local_only,

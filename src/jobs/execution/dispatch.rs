@@ -9,7 +9,7 @@ use crate::providers::{Ending, Health, ProviderError, Route};
 use super::look_up::Absence;
 use super::{Execution, Stop};
 
-/// Creates that may have cost something, for one payment. After that many the job fails and is owed back.
+/// Creates that may have cost something, for one run of a job. After that many it fails and is owed back.
 const MAX_DISPATCHES: i64 = 5;
 
 /// Where a create may go. A route that a fault of the operator's has closed comes last: nothing more is sold for it, but
@@ -40,7 +40,7 @@ impl Execution {
             return self.wait_for_a_place().await;
         }
         let Some(spec) = self.engine.load_spec(&self.job).await? else { return self.fail(Failure::NotRunnable).await };
-        if self.job.dispatches >= MAX_DISPATCHES {
+        if self.job.create_of_this_run(self.job.dispatches) >= MAX_DISPATCHES {
             tracing::error!(job.id = %self.job.id, job.dispatches = self.job.dispatches, "no create brought a result");
             return self.fail(Failure::GenerationFailed).await;
         }
@@ -125,7 +125,7 @@ impl Execution {
                 tracing::warn!(job.id = %self.job.id, route = route.name(), %error,
                     "a create may have arrived; looking it up");
                 // Once a job: whoever asks for what breaks a provider must not close the shop alone.
-                if seq == 1 {
+                if self.job.create_of_this_run(seq) == 1 {
                     route.stumbled(&error.to_string());
                 }
                 return self.resolve(route, seq, &sent, Absence::Fresh).await.map(|()| Created::Settled);
@@ -144,7 +144,9 @@ impl Execution {
     pub(super) async fn end(&mut self, ending: Ending) -> Result<(), Stop> {
         match ending {
             Ending::Transient => self.retry_later(JobState::Queued, None).await,
-            Ending::Perhaps if self.job.dispatches <= 1 => self.retry_later(JobState::Queued, None).await,
+            Ending::Perhaps if self.job.create_of_this_run(self.job.dispatches) <= 1 => {
+                self.retry_later(JobState::Queued, None).await
+            }
             Ending::Perhaps | Ending::Failed => self.fail(Failure::GenerationFailed).await,
             Ending::Rejected => self.fail(Failure::ContentRejected).await,
         }

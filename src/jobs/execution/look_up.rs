@@ -9,7 +9,7 @@ use crate::providers::{Found, ProviderError, Route};
 use super::upstream::{Generation, Sent};
 use super::{Execution, Stop};
 
-/// The last create of a payment, by its number, that is repeated although nobody can say whether it has arrived. Any
+/// The last create of a job's run, by its number within it, that is repeated although nobody can say whether it has arrived. Any
 /// later one comes after one that may have cost something and brought nothing: that is enough.
 const LAST_REPEATED_BLINDLY: i64 = 1;
 
@@ -90,7 +90,9 @@ impl Execution {
     /// that, and then the money goes back.
     async fn unknowable(&mut self, seq: i64, policy: Ambiguous) -> Result<(), Stop> {
         match policy {
-            Ambiguous::Again if seq <= LAST_REPEATED_BLINDLY => self.retry_later(JobState::Queued, None).await,
+            Ambiguous::Again if self.job.create_of_this_run(seq) <= LAST_REPEATED_BLINDLY => {
+                self.retry_later(JobState::Queued, None).await
+            }
             Ambiguous::Again | Ambiguous::Refund => self.fail(Failure::GenerationFailed).await,
         }
     }

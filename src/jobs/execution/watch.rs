@@ -72,7 +72,7 @@ impl Execution {
             ProviderError::Unknown => {
                 tracing::warn!(job.id = %self.job.id, route = route.name(), "no result will come of this generation any more");
                 // Once is a restart. Again, and nobody else shall wait for what does not come.
-                if self.job.dispatches > 1 {
+                if self.job.create_of_this_run(self.job.dispatches) > 1 {
                     route.spoiled("generations end without a result that can be had");
                 }
                 self.retry_later(JobState::Queued, None).await
@@ -119,10 +119,11 @@ impl Execution {
         }
     }
 
-    /// Sleeps, unless the gateway stops.
+    /// Sleeps, unless the gateway stops or the job is somebody else's by now.
     pub(super) async fn pause(&self, pause: Duration) -> Result<(), Stop> {
         tokio::select! {
             () = self.shutdown.soft() => Err(Stop::Shutdown),
+            () = self.lost.notified() => Err(Stop::LeaseLost),
             () = tokio::time::sleep(pause) => Ok(()),
         }
     }
