@@ -58,7 +58,9 @@ impl LightningBackend for Teller {
     }
 
     async fn lookup_outgoing(&self, _: &PaymentHash) -> Result<OutgoingState, BackendError> {
-        *self.asked.lock().unwrap() += 1;
+        let mut asked = self.asked.lock().unwrap();
+        *asked = asked.saturating_add(1);
+        drop(asked);
         Ok(self.found.lock().unwrap().clone())
     }
 
@@ -96,7 +98,7 @@ impl World {
             max_fee_ppm: 10_000,
             max_fee_floor: Msat::ZERO,
             payment_timeout: Duration::from_secs(5),
-            link_for: Duration::from_secs(60),
+            link_for: Duration::from_mins(1),
             allow_private_addresses: false,
             address_timeout: Duration::from_secs(1),
         };
