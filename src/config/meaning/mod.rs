@@ -55,7 +55,7 @@ pub(super) fn meaning(
         rehearsal: raw.sandbox.rehearsal,
         generation_time: p.seconds("sandbox.generation_seconds", raw.sandbox.generation_seconds, 0.0..=DAY),
     };
-    let callbacks = money::callbacks(&raw.callbacks, mode, &lightning, &server, p);
+    let callbacks = money::callbacks(&raw.callbacks, mode, &sandbox, &lightning, &server, p);
     let services = pricing::services(&raw.services, callbacks, p);
     let providers = providers::providers(&raw.providers, environment, server.public_url.as_deref(), p);
     let routes = routes::Routes {

@@ -87,6 +87,21 @@ fn private_callbacks_end_where_a_public_url_begins() {
     }
 }
 
+/// Whoever rehearses has their own wallet, and perhaps their own receiver, on the machine that they rehearse on.
+#[test]
+fn a_rehearsal_may_go_to_private_addresses_while_nobody_else_comes() {
+    let paid = "[lightning]\nbackend = 'lnd'\n[lightning.lnd]\nurl = 'https://127.0.0.1:8080'\nmacaroon = 'env:KEY'\n";
+    let rehearsal = "[sandbox]\nrehearsal = true\n";
+    let allow = "[callbacks]\nallow_private = true\n";
+    let config = load(&format!("{KEYS}{paid}{rehearsal}{allow}"), &[]).unwrap();
+    assert!(config.callbacks.allow_private && config.refunds.allow_private_addresses);
+    let config = load(&format!("{KEYS}{paid}{rehearsal}"), &[]).unwrap();
+    assert!(!config.callbacks.allow_private && !config.refunds.allow_private_addresses);
+    let public = "[server]\npublic_url = 'https://a.example'\n";
+    assert_eq!(paths(&refused(&format!("{public}{paid}{rehearsal}{allow}"))), ["callbacks.allow_private"]);
+    assert!(paths(&refused(&format!("{paid}{allow}"))).contains(&"callbacks.allow_private"));
+}
+
 /// A good section for a bucket, but for `line`, which stands for its key's.
 fn bucket(line: &str) -> String {
     let good = [
