@@ -121,6 +121,9 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod egress;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod jobs;
 pub mod lightning;
