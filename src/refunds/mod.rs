@@ -117,3 +117,6 @@ impl Desk {
         self.config.mode == RefundMode::Manual
     }
 }
+
+#[cfg(test)]
+mod tests;
