@@ -46,6 +46,8 @@
 //! 16. [`telemetry`]: log lines and metrics.
 //! 17. [`app`]: the composition root, the only place that names concrete backends.
 //!
+//! `fuzzing` is in no build of the gateway: what the fuzz targets run, and the tests that replay their seeds.
+//!
 //! A module imports `domain`, its own section of `config`, and modules above it in this list, never below; `http` and
 //! `app` import what they need. The binary (`src/main.rs`, `src/commands/`) reads the command line and calls [`app`].
 //!

@@ -68,6 +68,52 @@ mod tests {
         }
     }
 
+    /// A little of what libFuzzer does: the same every time, so that a failure can be looked at.
+    #[test]
+    fn what_is_like_a_seed_passes_too() {
+        for (name, target) in TARGETS {
+            let mut seeds: Vec<PathBuf> =
+                fs::read_dir(at("corpus").join(name)).unwrap().map(|entry| entry.unwrap().path()).collect();
+            seeds.sort();
+            for (n, path) in seeds.iter().enumerate() {
+                println!("{}", path.display());
+                let seed = fs::read(path).unwrap();
+                let mut dice = Dice(n as u64 + 1);
+                for _ in 0..MUTANTS {
+                    target(&mutant(&seed, &mut dice));
+                }
+            }
+        }
+    }
+
+    const MUTANTS: usize = 40;
+
+    struct Dice(u64);
+
+    impl Dice {
+        /// A number below `limit`, which is not zero.
+        fn below(&mut self, limit: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(self.0 >> 33).unwrap() % limit
+        }
+    }
+
+    fn mutant(seed: &[u8], dice: &mut Dice) -> Vec<u8> {
+        const ODD: &[u8] = b"\0\n\"\\/.,:;=&%+-@ []{}01aA\x7f\x80\xff";
+        let mut bytes = seed.to_vec();
+        for _ in 0..=dice.below(3) {
+            let at = dice.below(bytes.len() + 1);
+            match dice.below(5) {
+                0 => bytes.truncate(at),
+                1 => bytes.insert(at, ODD[dice.below(ODD.len())]),
+                2 => drop(bytes.drain(at..(at + dice.below(8)).min(bytes.len()))),
+                3 => bytes.splice(at..at, seed[..dice.below(seed.len() + 1)].to_vec()).for_each(drop),
+                _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << (at % 8)),
+            }
+        }
+        bytes
+    }
+
     #[test]
     fn every_target_is_built_and_has_seeds() {
         let named: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();

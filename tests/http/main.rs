@@ -26,6 +26,8 @@ mod restarts;
 mod retention;
 mod sandbox;
 mod selling;
+mod stolen;
 mod support;
+mod thieves;
 mod unwritable;
 mod waiting;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -62,12 +62,16 @@ pub async fn request(State(gateway): State<Arc<Gateway>>, Path(name): Path<Strin
     answer(&document)
 }
 
-/// `GET /lnurl/{name}/pay?k1=…&pr=…`: pays.
+/// `GET /lnurl/{name}/pay?k1=…&pr=…`: pays. No wallet sends `HEAD`; whoever looks at links without following them does.
 pub async fn pay(
     State(gateway): State<Arc<Gateway>>,
     Path(name): Path<String>,
+    method: Method,
     RawQuery(query): RawQuery,
 ) -> Response<Body> {
+    if method == Method::HEAD {
+        return answer(&error("HEAD pays nothing."));
+    }
     answer(&match claim(&gateway, &name, &query.unwrap_or_default()).await {
         Ok(()) => json!({"status": "OK"}),
         Err(reason) => error(&reason),
