@@ -1,5 +1,5 @@
-//! What `satforge check` looks at: all that a start would refuse, and with `--live` the Lightning backend and the
-//! bucket themselves.
+//! What `satforge check` looks at: all that a start would refuse, and with `--live` the Lightning backend, the bucket and
+//! the routes themselves.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -49,7 +49,7 @@ impl World {
             max_fee_ppm: 10_000,
             max_fee_floor: Msat::ZERO,
             payment_timeout: Duration::from_secs(5),
-            link_for: Duration::from_secs(60),
+            link_for: Duration::from_mins(1),
             allow_private_addresses: false,
             address_timeout: Duration::from_secs(1),
         };
@@ -142,7 +142,7 @@ async fn nothing_is_ordered_while_an_outcome_is_open() {
     world.refunds.start();
     let asked = async {
         while *world.teller.asked.lock().unwrap() < 2 {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(30), asked).await.unwrap();

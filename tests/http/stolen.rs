@@ -17,11 +17,12 @@ async fn stolen(app: TestApp) -> String {
 
 #[tokio::test]
 async fn the_database_proves_no_payment_and_forgets_what_is_over() {
-    const PROMPT: &str = "a prompt that was deleted when its job had ended";
+    // Long, so that a later row does not happen to lie on all of it.
+    const PROMPT: &str = "deleted with its job; ";
     let receiver = Receiver::start([200]).await;
     let app = Setup::new().real_time().set("KEY", "7b".repeat(32)).set("KEYS__SECRETS", r#"["env:SATFORGE_KEY"]"#);
     let app = app.start().await;
-    let mut body: Value = serde_json::from_str(&video_body(PROMPT)).unwrap();
+    let mut body: Value = serde_json::from_str(&video_body(&PROMPT.repeat(80))).unwrap();
     body["callback_url"] = receiver.url("/a-hook-that-was-deleted-with-it").into();
     let body = body.to_string();
     let challenge = app.ask(VIDEO, &body).await;
