@@ -47,6 +47,8 @@
 //! 17. [`telemetry`]: log lines and metrics.
 //! 18. [`app`]: the composition root, the only place that names concrete backends.
 //!
+//! `fuzzing` is in no build of the gateway: what the fuzz targets run, and the tests that replay their seeds.
+//!
 //! A module imports `domain`, its own section of `config`, and modules above it in this list, never below; `http` and
 //! `app` import what they need. The binary (`src/main.rs`, `src/commands/`) reads the command line and
 //! calls [`app`] or [`operator`].
@@ -128,6 +130,9 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod egress;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod jobs;
 pub mod lightning;

@@ -96,11 +96,16 @@ fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     known.any(|known| known.trim() == "*" || known.contains(etag))
 }
 
-struct Unsatisfiable;
+/// No byte of the file is in the part that is asked for.
+pub(crate) struct Unsatisfiable;
 
 /// The part that is asked for; `None`: all of it. Several parts at once are answered with the whole, which RFC 9110
 /// allows and which no player asks for.
-fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Result<Option<std::ops::Range<u64>>, Unsatisfiable> {
+pub(crate) fn wanted(
+    headers: &HeaderMap,
+    size: u64,
+    etag: &str,
+) -> Result<Option<std::ops::Range<u64>>, Unsatisfiable> {
     let Some(range) = headers.get(RANGE).and_then(|range| range.to_str().ok()) else { return Ok(None) };
     if headers.get(IF_RANGE).is_some_and(|known| known != etag) {
         return Ok(None);

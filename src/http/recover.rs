@@ -75,7 +75,7 @@ pub async fn find_by_post(State(gateway): State<Arc<Gateway>>, caller: Caller, r
 }
 
 /// What a form or a JSON body says the credential is.
-fn typed(body: &[u8], is_form: bool) -> Option<Vec<u8>> {
+pub(crate) fn typed(body: &[u8], is_form: bool) -> Option<Vec<u8>> {
     let field = |name: &str| -> Option<String> {
         if is_form {
             return form_urlencoded::parse(body).find(|(key, _)| key == name).map(|(_, value)| value.trim().to_owned());

@@ -191,6 +191,8 @@ async fn prepare(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
+        // What is deleted is overwritten: prompts, images and callbacks must not be found in the file of a backup.
+        "PRAGMA secure_delete = ON",
     ] {
         connection.execute(pragma).await?;
     }

@@ -29,6 +29,8 @@ mod retention;
 mod sandbox;
 mod selling;
 mod sockets;
+mod stolen;
 mod support;
+mod thieves;
 mod unwritable;
 mod waiting;

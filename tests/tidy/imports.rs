@@ -56,6 +56,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
         ],
     ),
     ("app", &["*"]),
+    ("fuzzing", &["*"]),
 ];
 
 /// Crates and functions with a place of their own.

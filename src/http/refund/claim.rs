@@ -85,7 +85,7 @@ fn claimed(gateway: &Gateway, job: &Job, refund: &Refund) -> Response<Body> {
 }
 
 /// Exactly one of the two fields.
-fn destination(body: &[u8]) -> Result<Destination, Problem> {
+pub(crate) fn destination(body: &[u8]) -> Result<Destination, Problem> {
     let document: Value = serde_json::from_slice(body)
         .map_err(|error| Problem::new(ErrorCode::MalformedJson).detail(error.to_string()))?;
     let Value::Object(fields) = document else { return Err(invalid("", "must be an object")) };

@@ -209,3 +209,12 @@ fn plain(name: &str) -> String {
     let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).collect();
     format!("`{}`", &name[..name.len().min(NAME_LENGTH)])
 }
+
+/// For the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(in crate::providers) fn fuzz_answers(answer: &Answer) {
+    let _ = is_cogs_own(answer);
+    // A name is cut, and there is no more of them than of fields.
+    let most = answer.body.len().saturating_mul(NAME_LENGTH);
+    assert!(missing(answer).is_none_or(|names| names.len() <= most));
+}
