@@ -45,6 +45,8 @@
 //! 15. [`telemetry`]: log lines and metrics.
 //! 16. [`app`]: the composition root, the only place that names concrete backends.
 //!
+//! [`planted`] holds the bugs that the fault harness must find; a build without its cargo feature has none of them.
+//!
 //! A module imports `domain`, its own section of `config`, and modules above it in this list, never below; `http` and
 //! `app` import what they need. The binary (`src/main.rs`, `src/commands/`) reads the command line and calls [`app`].
 //!
@@ -123,6 +125,7 @@ pub mod http;
 pub mod jobs;
 pub mod lightning;
 pub mod paywall;
+pub mod planted;
 pub mod providers;
 pub mod shutdown;
 pub mod store;

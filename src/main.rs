@@ -12,6 +12,8 @@ use commands::Command;
 const REFUSED: u8 = 2;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "planted-bugs")]
+    plant();
     let command = Command::parse();
     match command.run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -20,5 +22,14 @@ fn main() -> ExitCode {
             let refused = error.is::<satforge::config::ConfigErrors>() || error.is::<satforge::app::Refused>();
             if refused { ExitCode::from(REFUSED) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+/// Plants the bug that `PLANTED_BUG` names. Not a setting: what begins with `SATFORGE_` is one.
+#[cfg(feature = "planted-bugs")]
+fn plant() {
+    use satforge::planted::{Bug, plant};
+    if let Some(bug) = std::env::var("PLANTED_BUG").ok().as_deref().and_then(Bug::named) {
+        plant(bug);
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::Ambiguous;
 use crate::domain::{Failure, JobSpec, JobState};
+use crate::planted::{self, Bug};
 use crate::providers::{Ending, Found, Health, ProviderError, Route};
 
 use super::upstream::Sent;
@@ -156,6 +157,9 @@ impl Execution {
         let hint = self.engine.store.dispatch(self.job.id, seq).await?.and_then(|dispatch| dispatch.upstream_id);
         if let Some(upstream_id) = hint {
             return self.started(seq, upstream_id).await;
+        }
+        if planted::is(Bug::DoubleDispatch) {
+            return self.save(self.job.state.clone().requeue()?).await;
         }
         let found = self.call(route, "find", route.provider().find(&sent.order())).await;
         match self.first_free(route, found).await? {
