@@ -32,6 +32,7 @@ use crate::lightning::sandbox::SandboxLightning;
 use crate::lightning::{Guarded, Invoices, LightningBackend};
 use crate::paywall::Paywall;
 use crate::providers::Providers;
+use crate::refunds::{self, Refunds};
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 use crate::telemetry;
@@ -139,6 +140,7 @@ impl App {
         let callbacks = callbacks(&gateway, allowed)?;
         gateway.jobs.start(&shutdown).await?;
         callbacks.start(&shutdown);
+        gateway.refunds.start();
         shutdown.spawn(tidy(gateway.clone(), shutdown.clone()));
         shutdown.spawn(probe_database(gateway.clone(), shutdown.clone()));
         let (files, stop) = (gateway.artifacts.clone(), shutdown.clone());
@@ -176,6 +178,12 @@ fn build(
         links: Links::new(&config.keys),
         public_url: public_url.to_owned(),
     };
+    let payouts = refunds::Parts {
+        store: store.clone(),
+        backend: backends.lightning.clone(),
+        payer: config.lightning.backend.payer(),
+        clock: clock.clone(),
+    };
     let simulated = Simulated { payments: backends.sandbox.is_some(), models: backends.simulated_models };
     let site = site::describe(&config, &catalog, public_url.to_owned(), &simulated);
     let node = Arc::new(Guarded::new(backends.lightning, &config.lightning));
@@ -184,6 +192,7 @@ fn build(
     Ok(Arc::new(Gateway {
         catalog,
         jobs: Jobs::new(parts, config.jobs, &config.artifacts),
+        refunds: Refunds::new(payouts, config.refunds, shutdown),
         paywall: Paywall::new(config.keys, invoices.clone(), clock.clone(), &config.paywall),
         artifacts,
         store: store.clone(),

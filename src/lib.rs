@@ -41,9 +41,10 @@
 //!     service's work, and is not sold while it does not work.
 //! 12. [`jobs`]: redemption, the claim loop, one attempt, who waits, what is deleted. The crash rules stand there.
 //! 13. [`callbacks`]: telling callers of a job's end at a URL of theirs, from an outbox.
-//! 14. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
-//! 15. [`telemetry`]: log lines and metrics.
-//! 16. [`app`]: the composition root, the only place that names concrete backends.
+//! 14. [`refunds`]: claims of what is owed back, and their payment. The crash rule of money that leaves stands there.
+//! 15. [`http`]: the edge. [`http::routes`] is the table, [`http::generate`] the purchase, [`http::hold`] the wait.
+//! 16. [`telemetry`]: log lines and metrics.
+//! 17. [`app`]: the composition root, the only place that names concrete backends.
 //!
 //! [`planted`] holds the bugs that the fault harness must find; a build without its cargo feature has none of them.
 //!
@@ -109,7 +110,8 @@
 //! - "A sandbox provider with real Lightning: never" has one exception, `sandbox.rehearsal` on loopback. Before real models
 //!   are configured an operator needs a way to try their own node, and some test wallets make invoices that look real.
 //! - There is no span around every request, only around redemptions and attempts: [`http::observe`] says why.
-//! - Refunds are recorded and shown, not yet paid.
+//! - [`refunds`] is a module of its own and not a part of [`jobs`]: it needs nothing of jobs but their ids, and money that
+//!   leaves is easier to review apart from the work.
 
 pub mod app;
 pub mod artifacts;
@@ -127,6 +129,7 @@ pub mod lightning;
 pub mod paywall;
 pub mod planted;
 pub mod providers;
+pub mod refunds;
 pub mod shutdown;
 pub mod store;
 pub mod telemetry;

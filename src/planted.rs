@@ -6,7 +6,7 @@
 /// A bug that can be planted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
-    /// A second claim of a refund is paid as if there had been none.
+    /// A payment of unknown outcome counts as failed, so that its refund can be claimed, and is paid, again.
     DoublePayout,
     /// What may have been sent to a provider is sent again without a look.
     DoubleDispatch,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::books::Books;
 use crate::clock::Clock;
-use crate::config::{Config, LightningBackendConfig};
+use crate::config::{Config, LightningBackendConfig, RefundMode};
 use crate::http::gateway::Gateway;
 use crate::lightning::blink::Blink;
 use crate::lightning::cln::Cln;
@@ -55,6 +55,14 @@ pub(super) fn choose(config: &Config, clock: &Arc<dyn Clock>) -> Result<Chosen, 
         let message = "lightning.require_settled: with its credentials this backend cannot say whether an invoice was \
                        paid, and nobody who paid would be served";
         return Err(Refused(message.into()));
+    }
+    if config.refunds.mode == RefundMode::Automatic && !backend.capabilities().pay {
+        let message = format!(
+            "refunds: with its credentials {} cannot pay anybody back. Give it credentials that may, or set refunds = \
+             \"manual\" and pay refunds by hand (`satforge refunds list`)",
+            backend.name()
+        );
+        return Err(Refused(message));
     }
     Ok((backend, None))
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::raw::{
     RawArtifacts, RawBlink, RawCallbacks, RawCln, RawConfig, RawJobs, RawKeys, RawLightning, RawLightningAddress,
     RawLightningBackend, RawLimits, RawLnbits, RawLnd, RawLog, RawLogFormat, RawMetrics, RawModel3d, RawNwc,
-    RawOpenNode, RawPaywall, RawPhoenixd, RawPool, RawPrice, RawSandbox, RawServe, RawServer, RawServices, RawVideo,
-    RawWaiting,
+    RawOpenNode, RawPayouts, RawPaywall, RawPhoenixd, RawPool, RawPrice, RawRefunds, RawSandbox, RawServe, RawServer,
+    RawServices, RawVideo, RawWaiting,
 };
 
 const KIB: usize = 1024;
@@ -18,12 +18,19 @@ impl RawConfig {
     pub(super) fn serve() -> Self {
         Self {
             data_dir: "./satforge-data".into(),
+            refunds: RawRefunds::Automatic,
             server: server(),
             metrics: RawMetrics { listen: "127.0.0.1:9464".into() },
             log: RawLog { format: RawLogFormat::Pretty, filter: "info".into() },
             keys: RawKeys { secrets: Vec::new() },
             lightning: lightning(),
             paywall: RawPaywall { redeem_window_seconds: 86_400.0 },
+            payouts: RawPayouts {
+                max_fee_percent: 1.0,
+                max_fee_floor_sats: 10,
+                payment_timeout_seconds: 60.0,
+                link_seconds: 86_400.0,
+            },
             services: RawServices { video: video(), model_3d: model_3d() },
             limits: RawLimits {
                 challenges_per_minute: 30,

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bitcoin::secp256k1::PublicKey;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::domain::Network;
@@ -154,6 +155,33 @@ impl PoolConfig {
     #[must_use]
     pub fn size_for(&self, free: bool) -> usize {
         self.size.unwrap_or(if free { Self::USUAL_SIZE } else { 0 })
+    }
+}
+
+impl LightningBackendConfig {
+    /// Whom payments are ordered from: the backend's name, and a fingerprint of what makes it this node, wallet or account
+    /// and no other. What another one does not know of a payment says nothing about it.
+    #[must_use]
+    pub fn payer(&self) -> String {
+        let (name, identity) = match self {
+            Self::Sandbox => ("sandbox", String::new()),
+            Self::Lnd(lnd) => ("lnd", lnd.url.to_string()),
+            Self::Cln(cln) => ("cln", cln.url.to_string()),
+            Self::Phoenixd(phoenixd) => ("phoenixd", phoenixd.url.to_string()),
+            Self::Lnbits(lnbits) => {
+                let key = lnbits.admin_key.as_ref().unwrap_or(&lnbits.invoice_key);
+                ("lnbits", format!("{} {}", lnbits.url, key.expose_secret()))
+            }
+            Self::Blink(blink) => {
+                let wallet = blink.wallet_id.as_deref().unwrap_or_default();
+                ("blink", format!("{} {} {wallet}", blink.url, blink.api_key.expose_secret()))
+            }
+            Self::OpenNode(opennode) => ("opennode", format!("{} {}", opennode.url, opennode.api_key.expose_secret())),
+            Self::Nwc(nwc) => ("nwc", nwc.uri.expose_secret().to_owned()),
+            Self::LightningAddress(address) => ("lightning_address", address.address.clone()),
+        };
+        let fingerprint = Sha256::digest(format!("satforge payer {name} {identity}"));
+        format!("{name} {}", hex::encode(&fingerprint[..8]))
     }
 }
 

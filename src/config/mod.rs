@@ -16,6 +16,7 @@ mod meaning;
 mod mismatch;
 mod providers;
 mod raw;
+mod refunds;
 mod secret;
 mod shape;
 mod storage;
@@ -37,6 +38,7 @@ pub use lightning::*;
 pub use load::DevOptions;
 pub(crate) use meaning::is_near;
 pub use providers::*;
+pub use refunds::{RefundMode, RefundsConfig};
 pub use storage::{S3Config, StorageConfig};
 
 /// Everything that a running gateway was told.
@@ -56,6 +58,8 @@ pub struct Config {
     pub lightning: LightningConfig,
     /// How long invoices and payments are good.
     pub paywall: PaywallConfig,
+    /// How money is given back.
+    pub refunds: RefundsConfig,
     /// What is sold, in the order of [`ServiceId::ALL`].
     pub services: Vec<ServiceConfig>,
     /// Budgets against abuse.

@@ -19,12 +19,14 @@ pub(super) use providers::*;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RawConfig {
     pub data_dir: PathBuf,
+    pub refunds: RawRefunds,
     pub server: RawServer,
     pub metrics: RawMetrics,
     pub log: RawLog,
     pub keys: RawKeys,
     pub lightning: RawLightning,
     pub paywall: RawPaywall,
+    pub payouts: RawPayouts,
     pub services: RawServices,
     pub limits: RawLimits,
     pub waiting: RawWaiting,
@@ -81,6 +83,21 @@ pub(super) struct RawSecret(pub String);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct RawPaywall {
     pub redeem_window_seconds: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawRefunds {
+    Automatic,
+    Manual,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct RawPayouts {
+    pub max_fee_percent: f64,
+    pub max_fee_floor_sats: u64,
+    pub payment_timeout_seconds: f64,
+    pub link_seconds: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
-/// The internal id of logs, providers and file names. It orders by time and is not shown to callers.
+/// The internal id of logs, providers and file names. It orders by time and opens nothing. Callers see it in the links to
+/// their refunds alone, which are signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(Uuid);
 

@@ -16,7 +16,10 @@ use crate::jobs::{JobView, News};
 use super::challenge::rfc3339_millis;
 use super::error::ErrorCode;
 use super::gateway::Gateway;
-use super::problem::{Nothing, Problem, Refund, to_json};
+use super::problem::{Nothing, Problem, to_json};
+
+/// What somebody who only knows a job's id is told to do about its refund.
+const PRESENT_IT: &str = "Present the credential: the answer holds the refund, and how to claim it.";
 
 /// What only whoever presents the credential is told.
 #[derive(Clone, Default, Serialize)]
@@ -47,9 +50,8 @@ struct Told<'h, T> {
 }
 
 /// The answer of a job that has ended, with its true status.
-#[must_use]
-pub fn outcome(gateway: &Gateway, view: &JobView, holder: &Holder) -> Response<Body> {
-    let mut response = match end(gateway, view) {
+pub async fn outcome(gateway: &Gateway, view: &JobView, holder: &Holder) -> Response<Body> {
+    let mut response = match holders_end(gateway, view).await {
         End::Result(document) => json_response(StatusCode::OK, &holder.tell(document)),
         End::Problem(problem) => problem.response_with(gateway.public_url(), holder),
         End::None => accepted_response(gateway, view, holder),
@@ -59,9 +61,8 @@ pub fn outcome(gateway: &Gateway, view: &JobView, holder: &Holder) -> Response<B
 }
 
 /// The JSON of a job that has ended, for a response whose status has been sent already.
-#[must_use]
-pub fn outcome_json(gateway: &Gateway, view: &JobView, holder: &Holder) -> Vec<u8> {
-    match end(gateway, view) {
+pub async fn outcome_json(gateway: &Gateway, view: &JobView, holder: &Holder) -> Vec<u8> {
+    match holders_end(gateway, view).await {
         End::Result(document) => to_json(&holder.tell(document)),
         End::Problem(problem) => to_json(&problem.document(gateway.public_url(), holder)),
         End::None => accepted_json(gateway, view, holder),
@@ -130,6 +131,20 @@ pub fn document(gateway: &Gateway, view: &JobView) -> Value {
     document
 }
 
+/// The job document for whoever presents the credential: with the refund, if something is owed.
+pub async fn recovered(gateway: &Gateway, view: &JobView, holder: &Holder) -> Result<Value, Problem> {
+    let mut document = document(gateway, view);
+    let Some(fields) = document.as_object_mut() else { return Ok(document) };
+    if matches!(view.job.state, JobState::Failed(_)) {
+        let refund = gateway.refund_of(&view.job).await?;
+        fields.insert("refund".into(), serde_json::to_value(refund).unwrap_or_default());
+    }
+    if let Some(secret) = &holder.callback_secret {
+        fields.insert("callback_secret".into(), secret.clone().into());
+    }
+    Ok(document)
+}
+
 /// The job document of a job that has ended.
 #[must_use]
 pub fn job_document(gateway: &Gateway, job: &Job) -> Map<String, Value> {
@@ -172,13 +187,29 @@ enum End {
     None,
 }
 
+/// The end as whoever presents the credential sees it.
+async fn holders_end(gateway: &Gateway, view: &JobView) -> End {
+    match (end(gateway, view), &view.job.state) {
+        (End::Problem(_), JobState::Failed(failed)) => match gateway.refund_of(&view.job).await {
+            Ok(refund) => End::Problem(failure(failed, &refund.sentence()).refund(refund)),
+            Err(problem) => End::Problem(problem),
+        },
+        (end, _) => end,
+    }
+}
+
+/// The end as everybody may see it.
 fn end(gateway: &Gateway, view: &JobView) -> End {
     match &view.job.state {
         JobState::Succeeded(delivery) if gateway.jobs.is_expired(delivery.expires_at) => {
             End::Problem(Problem::new(ErrorCode::ResultExpired))
         }
         JobState::Succeeded(delivery) => End::Result(result(gateway, view, delivery)),
-        JobState::Failed(failed) => End::Problem(failure(view, failed)),
+        JobState::Failed(failed) => {
+            let sats = view.job.amount.sat_rounded_up();
+            let owed = format!("{sats} sats are owed back to whoever presents its credential.");
+            End::Problem(failure(failed, &owed).suggestion(PRESENT_IT))
+        }
         JobState::Queued | JobState::Dispatching { .. } | JobState::Running(_) | JobState::Storing(_) => End::None,
     }
 }
@@ -188,9 +219,7 @@ fn result(gateway: &Gateway, view: &JobView, delivery: &Delivery) -> Map<String,
     Map::from_iter([(view.job.binding.service.result_field().to_owned(), Value::String(url))])
 }
 
-fn failure(view: &JobView, failed: &Failed) -> Problem {
-    let sats = view.job.amount.sat_rounded_up();
-    let owed = format!("{sats} sats are owed back to you; this credential is the claim to them.");
+fn failure(failed: &Failed, owed: &str) -> Problem {
     let (code, what) = match failed.failure {
         Failure::ContentRejected => (ErrorCode::ContentRejected, "The model's rules refuse this content."),
         Failure::RedemptionExpired => (ErrorCode::RedemptionExpired, "The payment was presented too late."),
@@ -200,7 +229,7 @@ fn failure(view: &JobView, failed: &Failed) -> Problem {
             (ErrorCode::GenerationFailed, "The generation failed.")
         }
     };
-    Problem::new(code).detail(format!("{what} {owed}")).refund(Refund::due(sats))
+    Problem::new(code).detail(format!("{what} {owed}"))
 }
 
 fn accepted_response(gateway: &Gateway, view: &JobView, holder: &Holder) -> Response<Body> {
@@ -215,7 +244,8 @@ fn accepted_response(gateway: &Gateway, view: &JobView, holder: &Holder) -> Resp
     response
 }
 
-fn poll_url(gateway: &Gateway, view: &JobView) -> String {
+/// Where a job can be read.
+pub fn poll_url(gateway: &Gateway, view: &JobView) -> String {
     format!("{}/api/l402/jobs/{}", gateway.public_url(), view.job.public_id.as_str())
 }
 

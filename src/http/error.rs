@@ -45,6 +45,12 @@ pub enum ErrorCode {
     ResultExpired,
     /// First presented after its window.
     RedemptionExpired,
+    /// Not the credential of what was asked for, where nothing is sold.
+    CredentialRefused,
+    /// Nothing is owed, or it is being paid, or was.
+    RefundUnavailable,
+    /// Paying a refund failed; it can be claimed again.
+    RefundFailed,
     /// No invoice can be made.
     LightningUnavailable,
     /// The node does not confirm a payment yet.

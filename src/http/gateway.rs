@@ -16,6 +16,7 @@ use crate::lightning::Invoices;
 use crate::lightning::sandbox::SandboxLightning;
 use crate::paywall::Paywall;
 use crate::providers::Providers;
+use crate::refunds::Refunds;
 use crate::shutdown::Shutdown;
 use crate::store::Store;
 
@@ -34,6 +35,8 @@ pub struct Gateway {
     pub paywall: Paywall,
     /// Redemption and waiting.
     pub jobs: Jobs,
+    /// Money back.
+    pub refunds: Refunds,
     /// Results.
     pub artifacts: ArtifactStore,
     /// For the readiness probe.

@@ -209,7 +209,8 @@ fn unavailable() -> Problem {
     Problem::new(ErrorCode::UpstreamUnavailable).retry_after(LATER)
 }
 
-fn require_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
+/// Errors unless a body is said to be JSON as it stands.
+pub(super) fn require_plain_json(headers: &HeaderMap) -> Result<(), Problem> {
     let encoded =
         headers.get_all(CONTENT_ENCODING).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"identity"));
     if encoded {

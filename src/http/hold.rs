@@ -52,7 +52,7 @@ async fn wait(
     preference: &Preference,
 ) -> Result<Response<Body>, Problem> {
     if view.job.state.is_terminal() {
-        return Ok(answer::outcome(gateway, &view, &holder));
+        return Ok(answer::outcome(gateway, &view, &holder).await);
     }
     let began = Instant::now();
     let following = gateway.jobs.follow(view).await.map_err(|error| {
@@ -63,7 +63,7 @@ async fn wait(
     })?;
     let hold = gateway.waiting.hold;
     match mode(gateway, preference) {
-        Mode::Async if following.has_ended() => Ok(answer::outcome(gateway, following.current(), &holder)),
+        Mode::Async if following.has_ended() => Ok(answer::outcome(gateway, following.current(), &holder).await),
         Mode::Async => Ok(answer::accepted(gateway, following.current(), &holder)),
         Mode::Plain(silence) => Ok(plain(gateway, following, &holder, began + silence).await),
         Mode::KeepAlive(silence) => {
@@ -93,7 +93,7 @@ pub async fn ended_by(gateway: &Gateway, following: &mut Following, until: Insta
 
 async fn plain(gateway: &Gateway, mut following: Following, holder: &Holder, until: Instant) -> Response<Body> {
     if ended_by(gateway, &mut following, until).await {
-        return answer::outcome(gateway, following.current(), holder);
+        return answer::outcome(gateway, following.current(), holder).await;
     }
     answer::accepted(gateway, following.current(), holder)
 }
@@ -105,7 +105,7 @@ async fn keep_alive(
     (silent_until, hold_until): (Instant, Instant),
 ) -> Response<Body> {
     if ended_by(&gateway, &mut following, silent_until.min(hold_until)).await {
-        return answer::outcome(&gateway, following.current(), &holder);
+        return answer::outcome(&gateway, following.current(), &holder).await;
     }
     if gateway.shutdown.is_soft() || hold_until <= silent_until {
         return answer::accepted(&gateway, following.current(), &holder);
@@ -136,7 +136,7 @@ fn spaces_then_json(
         }
         let json = tokio::select! {
             biased;
-            view = following.ended_view() => answer::outcome_json(&gateway, view, &holder),
+            view = following.ended_view() => answer::outcome_json(&gateway, view, &holder).await,
             () = gateway.shutdown.soft() => answer::accepted_json(&gateway, following.current(), &holder),
             () = sleep_until(hold_until) => answer::accepted_json(&gateway, following.current(), &holder),
             () = sleep(pause) => return Some((Ok(SPACE), Some((gateway, following, holder, false)))),

@@ -2,6 +2,7 @@
 //!
 //! - [`routes`]: the table. [`observe`]: what happens around every request. [`server`], [`tls`]: the listener.
 //! - [`generate`] sells, [`redemption`] redeems, [`challenge`] asks for money, [`hold`] waits, [`answer`] tells how a job stands.
+//! - [`refund`] gives money back, [`recover`] finds what a payment bought.
 //! - [`job`], [`artifact`], [`discovery`], [`sandbox`], [`page`]: one resource each.
 //! - [`offer`]: what is for sale now. [`storefront`]: the pages and documents that say so.
 //! - [`error`], [`problem`]: the error table and its form on the wire.
@@ -25,7 +26,9 @@ pub mod page;
 pub mod pages;
 pub mod prefer;
 pub mod problem;
+pub mod recover;
 pub mod redemption;
+pub mod refund;
 pub mod routes;
 pub mod sandbox;
 pub mod server;

@@ -53,16 +53,23 @@ struct Route {
 
 const CLASSES: [&str; 5] = ["2xx", "3xx", "402", "4xx", "5xx"];
 
-static ROUTES: [Route; 19] = [
+static ROUTES: [Route; 26] = [
     route("/api/l402/video", PAYABLE),
     route("/api/l402/3d-model", PAYABLE),
     route("/api/l402/jobs/{id}", READABLE),
     route("/api/l402/jobs/{id}/events", READABLE),
+    route("/api/l402/refunds/{id}", PAYABLE),
+    route("/api/l402/recover", PAYABLE),
+    route("/recover", PAYABLE),
+    route("/refunds/{name}", READABLE),
+    route("/lnurl/{name}", READABLE),
+    route("/lnurl/{name}/pay", READABLE),
     route("/api/error-codes", READABLE),
     route("/artifacts/{name}", READABLE),
     route("/inputs/{name}", READABLE),
     route("/webhooks/{name}", POSTABLE),
     route("/sandbox/pay", POSTABLE),
+    route("/sandbox/invoice", POSTABLE),
     route("/healthz", READABLE),
     route("/readyz", READABLE),
     route("/", READABLE),

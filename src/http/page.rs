@@ -82,15 +82,30 @@ fn answer(gateway: &Gateway, status: StatusCode, pick: impl Fn(&Display) -> Opti
     }
 }
 
-fn page(status: StatusCode, html: Bytes) -> Response<Body> {
-    let mut response = Response::new(Body::from(html));
+fn page(status: StatusCode, page: Bytes) -> Response<Body> {
+    let mut response = html(status, page);
+    // Prices and what is for sale change at any time.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// A page that is one caller's alone: nobody keeps it.
+pub(super) fn html(status: StatusCode, page: Bytes) -> Response<Body> {
+    let mut response = Response::new(Body::from(page));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
-    // Prices and what is for sale change at any time.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// A page whose form this gateway reads itself.
+pub(super) fn form(mut response: Response<Body>) -> Response<Body> {
+    if let Ok(policy) = HeaderValue::from_str(&POLICY.replace("form-action 'none'", "form-action 'self'")) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
     response
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::catalog::Problem as BodyProblem;
 
 use super::error::ErrorCode;
+use super::refund::RefundDocument;
 
 /// The media type of every error body.
 pub const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
@@ -22,15 +23,8 @@ pub struct Problem {
     suggestion: Option<&'static str>,
     retry_after: Option<Duration>,
     errors: Vec<BodyProblem>,
-    refund: Option<Refund>,
+    refund: Option<Box<RefundDocument>>,
     cause: Option<Box<str>>,
-}
-
-/// What is owed back to the caller.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Refund {
-    status: &'static str,
-    amount_sats: u64,
 }
 
 /// What the log line says about an error response.
@@ -57,7 +51,7 @@ pub struct Document<'a, T: Serialize> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [BodyProblem],
     #[serde(skip_serializing_if = "Option::is_none")]
-    refund: Option<Refund>,
+    refund: Option<&'a RefundDocument>,
     #[serde(flatten)]
     extension: T,
 }
@@ -65,14 +59,6 @@ pub struct Document<'a, T: Serialize> {
 /// No further fields.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Nothing {}
-
-impl Refund {
-    /// An amount that is owed and not yet claimed.
-    #[must_use]
-    pub const fn due(amount_sats: u64) -> Self {
-        Self { status: "due", amount_sats }
-    }
-}
 
 impl Problem {
     /// An error with what the table says about it.
@@ -107,14 +93,20 @@ impl Problem {
 
     /// With what is owed back.
     #[must_use]
-    pub fn refund(self, refund: Refund) -> Self {
-        Self { refund: Some(refund), ..self }
+    pub fn refund(self, refund: RefundDocument) -> Self {
+        Self { refund: Some(Box::new(refund)), ..self }
     }
 
     /// With what went wrong on our side: for the request's log line, never for the caller.
     #[must_use]
     pub fn cause(self, cause: &dyn std::fmt::Display) -> Self {
         Self { cause: Some(cause.to_string().into_boxed_str()), ..self }
+    }
+
+    /// What is said about this very occurrence, or about all of its kind.
+    #[must_use]
+    pub fn sentence(&self) -> &str {
+        self.detail.as_deref().unwrap_or(self.code.entry().meaning)
     }
 
     /// The code.
@@ -126,7 +118,7 @@ impl Problem {
     /// The JSON form, with `extension`'s fields beside its own.
     pub fn document<T: Serialize>(&self, public_url: &str, extension: T) -> Document<'_, T> {
         let entry = self.code.entry();
-        let detail = self.detail.as_deref().unwrap_or(entry.meaning);
+        let detail = self.sentence();
         Document {
             r#type: format!("{public_url}/errors#{}", entry.name),
             title: entry.title,
@@ -137,7 +129,7 @@ impl Problem {
             suggestion: self.suggestion.unwrap_or(entry.suggestion),
             retry_after_seconds: self.retry_after_seconds(),
             errors: &self.errors,
-            refund: self.refund,
+            refund: self.refund.as_deref(),
             extension,
         }
     }

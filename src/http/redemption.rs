@@ -58,7 +58,7 @@ pub async fn redeem(
 
 /// Has the node confirm a payment before its first redemption, where the operator wants that. What was redeemed before
 /// is not asked about again: the node may be down, and the payment stands.
-async fn confirm(gateway: &Gateway, payment: &VerifiedPayment) -> Result<(), NotRedeemed> {
+pub(super) async fn confirm(gateway: &Gateway, payment: &VerifiedPayment) -> Result<(), NotRedeemed> {
     if !gateway.invoices.confirms() {
         return Ok(());
     }

@@ -6,11 +6,15 @@
 //! | GET | `/api/l402/{service}` | [`discovery::service`] |
 //! | GET | `/api/l402/jobs/{id}` | [`job::show`] |
 //! | GET | `/api/l402/jobs/{id}/events` | [`job::events`] |
+//! | GET, POST | `/api/l402/refunds/{id}` | [`refund::claim`] |
+//! | GET | `/lnurl/{name}`, `/lnurl/{name}/pay` | [`refund::withdraw`] |
+//! | GET | `/refunds/{name}` | [`refund::page`] |
+//! | GET, POST | `/recover`, `/api/l402/recover` | [`recover`] |
 //! | GET | `/api/error-codes` | [`discovery::error_codes`] |
 //! | GET | `/artifacts/{name}` | [`artifact::serve`] |
 //! | GET | `/inputs/{name}` | [`webhook::input`] |
 //! | POST | `/webhooks/{name}` | [`webhook::receive`] |
-//! | POST | `/sandbox/pay` | [`sandbox::pay`] |
+//! | POST | `/sandbox/pay`, `/sandbox/invoice` | [`sandbox`] |
 //! | GET | `/healthz`, `/readyz` | [`discovery`] |
 //! | GET | `/`, `/l402`, `/l402/{service}`, `/errors`, `/static/…` | [`page`] |
 
@@ -29,7 +33,7 @@ use super::answer::rendered_json;
 use super::error::ErrorCode;
 use super::gateway::Gateway;
 use super::problem::Problem;
-use super::{artifact, discovery, generate, job, observe, page, sandbox, webhook};
+use super::{artifact, discovery, generate, job, observe, page, recover, refund, sandbox, webhook};
 
 /// The whole edge; errors where a page's template does.
 pub fn router(gateway: Arc<Gateway>) -> Result<Router, askama::Error> {
@@ -40,12 +44,19 @@ pub fn router(gateway: Arc<Gateway>) -> Result<Router, askama::Error> {
         router = router.route(service.path(), methods);
     }
     if gateway.sandbox.is_some() {
-        router = router.route("/sandbox/pay", post(sandbox::pay));
+        router =
+            router.route("/sandbox/pay", post(sandbox::pay)).route("/sandbox/invoice", post(sandbox::make_invoice));
     }
     let error_codes = discovery::error_codes(&gateway);
     let router = router
         .route("/api/l402/jobs/{id}", get(job::show))
         .route("/api/l402/jobs/{id}/events", get(job::events))
+        .route("/api/l402/refunds/{id}", get(refund::claim::show).post(refund::claim::claim))
+        .route("/api/l402/recover", get(recover::show).post(recover::find_by_post))
+        .route("/recover", get(recover::show).post(recover::find_by_post))
+        .route("/refunds/{name}", get(refund::page::show))
+        .route("/lnurl/{name}", get(refund::withdraw::request))
+        .route("/lnurl/{name}/pay", get(refund::withdraw::pay))
         .route("/api/error-codes", get(move || async move { rendered_json(StatusCode::OK, error_codes.clone()) }))
         .route("/artifacts/{name}", get(artifact::serve))
         .route("/inputs/{name}", get(webhook::input))

@@ -2,13 +2,13 @@
 
 use quick_cache::sync::Cache;
 
-use crate::domain::PaymentHash;
 use crate::domain::job::Job;
+use crate::domain::{JobState, PaymentHash};
 
 /// Outcomes that are remembered; the oldest unused ones go first. About 5 MB.
 const CAPACITY: usize = 10_000;
 
-/// Jobs that have ended. An outcome never changes, so none ever has to be taken back.
+/// Jobs that were delivered. That never changes, so none ever has to be taken back; a refund goes on after a failure.
 pub(super) struct Finished(Cache<PaymentHash, Job>);
 
 impl Finished {
@@ -20,9 +20,9 @@ impl Finished {
         self.0.get(hash)
     }
 
-    /// Remembers a job if it has ended.
+    /// Remembers a job if it was delivered.
     pub(super) fn remember(&self, job: &Job) {
-        if job.state.is_terminal() {
+        if matches!(job.state, JobState::Succeeded(_)) {
             self.0.insert(job.payment_hash, job.clone());
         }
     }

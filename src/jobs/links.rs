@@ -1,4 +1,5 @@
-//! Paths that this gateway gives to providers and to nobody else: where their webhooks go, and where an image is.
+//! Paths that this gateway gives to one party and to nobody else: to providers, where their webhooks go and where an image
+//! is; to the holder of a credential, where a refund is claimed.
 //!
 //! Each is signed, so that nobody finds one by guessing and none has to be written down. What they name is internal; a
 //! provider learns nothing from it that opens anything of a caller's.
@@ -50,6 +51,33 @@ impl Links {
     pub fn read_input(&self, name: &str, now: i64) -> Option<JobId> {
         let (job, expires_at) = self.read("input", name)?.split_once('.')?;
         expires_at.parse::<i64>().is_ok_and(|expires_at| now <= expires_at).then(|| JobId::parse(job).ok())?
+    }
+
+    /// The name under which a job's refund can be claimed until `expires_at`, in Unix milliseconds.
+    #[must_use]
+    pub fn refund(&self, job: JobId, expires_at: i64) -> String {
+        self.sign("refund", &format!("{job}.{expires_at}"))
+    }
+
+    /// The job whose refund a name is for and when it expires, in Unix milliseconds, if it was signed here.
+    #[must_use]
+    pub fn read_refund(&self, name: &str) -> Option<(JobId, i64)> {
+        let (job, expires_at) = self.read("refund", name)?.split_once('.')?;
+        Some((JobId::parse(job).ok()?, expires_at.parse().ok()?))
+    }
+
+    /// What a wallet repeats when it claims the refund of that name (`k1` of LUD-03): 64 hexadecimal characters.
+    #[must_use]
+    pub fn k1(&self, name: &str) -> String {
+        self.keys.first().map(|key| hex::encode(key.derive("refund k1", name.as_bytes()))).unwrap_or_default()
+    }
+
+    /// Whether `presented` is what [`Links::k1`] gave for `name`, with any key of the ring.
+    #[must_use]
+    pub fn is_k1(&self, name: &str, presented: &str) -> bool {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(presented, &mut bytes).is_ok()
+            && self.keys.iter().any(|key| key.derive("refund k1", name.as_bytes()).ct_eq(&bytes).into())
     }
 
     fn sign(&self, purpose: &str, text: &str) -> String {
@@ -106,6 +134,20 @@ mod tests {
         for wrong in [cut, "", ".", "..", &format!("{hook}00"), &hook.to_uppercase()[..hook.len() - 1]] {
             assert_eq!(links.read_webhook(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_refund_is_claimed_with_what_its_name_was_given() {
+        let (old, rotated, other) = (links(&[1]), links(&[2, 1]), links(&[3]));
+        let job = JobId::new(1, [7; 10]);
+        let name = old.refund(job, 1_000);
+        assert_eq!(rotated.read_refund(&name), Some((job, 1_000)));
+        assert_eq!(other.read_refund(&name), None);
+        assert_eq!(old.read_refund(&name.replacen("1000", "9000", 1)), None);
+        assert_eq!(old.read_refund(last(&old.input(job, 1_000))), None, "a name is good for one purpose");
+        let k1 = old.k1(&name);
+        assert!(k1.len() == 64 && rotated.is_k1(&name, &k1) && !other.is_k1(&name, &k1));
+        assert!(!old.is_k1(&old.refund(job, 1_001), &k1) && !old.is_k1(&name, "") && !old.is_k1(&name, &k1[..62]));
     }
 
     #[test]

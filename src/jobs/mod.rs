@@ -1,6 +1,6 @@
 //! From a verified payment to its one outcome.
 //!
-//! - [`redeem`]: the insert that consumes a payment. - `worker`: claims what is due. - `execution`: one attempt.
+//! - [`redeem`]: the insert that consumes a payment. - `recover`: what a payment bought, without its body. - `worker`: claims what is due. - `execution`: one attempt.
 //! - [`waiters`]: who wants to know. - `finished`: outcomes that are asked for again. - `retention`: what is deleted.
 //!
 //! Crash rule: a redemption is on disk before anything is dispatched or answered, and every later step is written down
@@ -15,6 +15,7 @@ mod execution;
 mod finished;
 mod notices;
 mod nudges;
+mod recover;
 mod retention;
 mod worker;
 
@@ -35,6 +36,7 @@ use crate::store::{Store, StoreError};
 
 pub use links::Links;
 pub use notices::Reception;
+pub use recover::Recovered;
 pub use redeem::RedeemError;
 pub use waiters::Following;
 
@@ -190,6 +192,12 @@ impl Jobs {
     #[must_use]
     pub fn is_expired(&self, expires_at: i64) -> bool {
         signed_millis(self.engine.clock.unix_millis()) >= expires_at
+    }
+
+    /// The paths that are signed here.
+    #[must_use]
+    pub fn links(&self) -> &Links {
+        &self.engine.links
     }
 
     /// Looks for due jobs now, for a clock that was moved by hand.

@@ -108,13 +108,13 @@ impl Jobs {
 }
 
 /// A payment that was redeemed before.
-fn known(engine: &Engine, job: Job, binding: RequestBinding) -> Result<JobView, RedeemError> {
+pub(super) fn known(engine: &Engine, job: Job, binding: RequestBinding) -> Result<JobView, RedeemError> {
     engine.finished.remember(&job);
     held_against(engine, job, binding)
 }
 
 /// A second presentation must be for what the first one bought.
-fn held_against(engine: &Engine, job: Job, binding: RequestBinding) -> Result<JobView, RedeemError> {
+pub(super) fn held_against(engine: &Engine, job: Job, binding: RequestBinding) -> Result<JobView, RedeemError> {
     if job.binding != binding {
         return Err(RedeemError::BoundElsewhere);
     }
@@ -123,7 +123,7 @@ fn held_against(engine: &Engine, job: Job, binding: RequestBinding) -> Result<Jo
 
 impl Engine {
     /// A payment that was redeemed just now.
-    fn begin(&self, job: Job) -> JobView {
+    pub(super) fn begin(&self, job: Job) -> JobView {
         let service = job.binding.service.name();
         metrics::counter!("satforge_redemptions_total", "service" => service).increment(1);
         tracing::info!(job.id = %job.id, job.service = service, job.state = job.state.name(),

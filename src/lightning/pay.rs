@@ -31,13 +31,13 @@ pub struct Payout {
 pub enum Attempt {
     /// It was certainly never ordered, of no backend and by no process.
     First,
-    /// It may have been.
+    /// It may have been, of this very backend: what another one does not know of a payment says nothing of it.
     Again,
 }
 
 impl Attempt {
     /// What it means that `reason` keeps anything from being ordered now: of an earlier order it says nothing. The
-    /// backend may have been another one then, or have had other credentials.
+    /// backend may have had other credentials then.
     fn stopped(self, reason: impl Into<String>) -> Payment {
         let reason = reason.into();
         match self {
@@ -70,10 +70,9 @@ pub async fn pay(backend: &dyn LightningBackend, payout: &Payout, now: u64) -> P
         Ok(OutgoingState::Paid(receipt)) => return proven(receipt, &decoded.payment_hash),
         Ok(OutgoingState::InFlight) => return Payment::unknown("an earlier attempt may still be on its way"),
         Ok(OutgoingState::Unknown { reason }) => return Payment::Unknown { reason },
-        // For good, so that it is as if it had never been ordered.
-        Ok(OutgoingState::Failed) => Attempt::First,
-        Ok(OutgoingState::NotFound) => attempt,
-        // What this backend cannot do now another may have done before.
+        // For good, so that it is as if it had never been ordered; or it never was, and no order can still begin.
+        Ok(OutgoingState::Failed | OutgoingState::NotFound) => Attempt::First,
+        // What it cannot do now it may have done before.
         Err(error) if error.kind == FaultKind::Unsupported => return attempt.stopped(error.to_string()),
         // Nothing was ordered now, but earlier it may have been.
         Err(error) => return Payment::unknown(format!("an earlier attempt cannot be ruled out: {error}")),
@@ -194,10 +193,10 @@ mod tests {
             let blind = Teller { found: Err(FaultKind::Unsupported), ..Teller::default() };
             assert_eq!(outcome(blind, attempt, NOW).await, (word, 0), "no key to look with");
             let unable = Teller { pays: false, ..Teller::default() };
-            assert_eq!(outcome(unable, attempt, NOW).await, (word, 0), "no key, and nothing found");
+            assert_eq!(outcome(unable, attempt, NOW).await, ("failed", 0), "no key, and it was never ordered");
             let another = Teller { network: Network::Bitcoin, ..Teller::default() };
             assert_eq!(outcome(another, attempt, NOW).await, (word, 0), "another network");
-            assert_eq!(outcome(Teller::default(), attempt, LATE).await, (word, 0), "expired");
+            assert_eq!(outcome(Teller::default(), attempt, LATE).await, ("failed", 0), "expired, and never ordered");
             let failed = || Teller { found: Ok(OutgoingState::Failed), ..Teller::default() };
             assert_eq!(outcome(failed(), attempt, LATE).await, ("failed", 0), "for good");
             // What certainly was not made, or has failed for good, is ordered.

@@ -80,6 +80,11 @@ impl Paywall {
     ) -> Result<VerifiedPayment, Refusal> {
         verify::bind(credentials, binding, self.clock.unix_seconds())
     }
+
+    /// The payment for whatever it was for, among `credentials` that are presented without a body.
+    pub fn bind_unseen(&self, credentials: Vec<ProvenCredential>) -> Result<VerifiedPayment, Refusal> {
+        verify::bind_unseen(credentials, self.clock.unix_seconds())
+    }
 }
 
 #[cfg(test)]

@@ -122,6 +122,20 @@ pub fn bind(
     Err(refusal)
 }
 
+/// The first of `credentials` that is good at `unix_seconds` for whatever it was paid for: where no body is presented,
+/// what the macaroon says of it stands in for it.
+pub fn bind_unseen(credentials: Vec<ProvenCredential>, unix_seconds: u64) -> Result<VerifiedPayment, Refusal> {
+    let mut refusal = Refusal::Malformed;
+    for credential in credentials {
+        let bound = credential.own_binding().map_or(Err(Refusal::Invalid), |own| credential.bind(own, unix_seconds));
+        match bound {
+            Ok(payment) => return Ok(payment),
+            Err(refused) => refusal = refusal.max(refused),
+        }
+    }
+    Err(refusal)
+}
+
 fn prove_one(ring: &KeyRing, presented: &Presented) -> Result<ProvenCredential, Refusal> {
     let decoded: Vec<Macaroon<'_>> = presented
         .macaroons
@@ -156,6 +170,12 @@ impl ProvenCredential {
     #[must_use]
     pub fn is_for(&self, service: ServiceId) -> bool {
         self.terms.iter().all(|terms| terms.service == Some(service))
+    }
+
+    /// What it was paid for; `None`: a service that is not sold here any more.
+    fn own_binding(&self) -> Option<RequestBinding> {
+        let first = self.terms.first()?;
+        Some(RequestBinding { service: first.service?, body_sha256: first.body_sha256 })
     }
 
     fn bind(self, binding: RequestBinding, unix_seconds: u64) -> Result<VerifiedPayment, Refusal> {
@@ -206,6 +226,12 @@ impl VerifiedPayment {
     #[must_use]
     pub fn into_callback_secret(self) -> WebhookSecret {
         self.callback_secret
+    }
+
+    /// Unix seconds: until then a first redemption is in time.
+    #[must_use]
+    pub const fn redeemable_until(&self) -> u64 {
+        self.redeemable_until
     }
 
     /// Whether a *first* redemption at `unix_seconds` is too late; later ones are always in time.

@@ -105,7 +105,7 @@ impl Finish {
 async fn owe_as_well(connection: &mut AnyConnection, id: JobId, now: i64) -> Result<(), StoreError> {
     query(
         "INSERT INTO refunds (id, job_id, payment_hash, amount_msat, status, created_at) \
-         SELECT id, id, payment_hash, amount_msat, 'due', $2 FROM jobs WHERE id = $1",
+         SELECT id, id, payment_hash, amount_msat, 'available', $2 FROM jobs WHERE id = $1",
     )
     .bind(id.to_string())
     .bind(now)
@@ -125,7 +125,8 @@ pub(super) async fn owe(
 ) -> Result<(), StoreError> {
     query(
         "INSERT INTO refunds (id, job_id, payment_hash, amount_msat, status, created_at) \
-         VALUES ($1, $1, $2, $3, 'due', $4)",
+         VALUES ($1, $1, $2, $3, 'available', $4) \
+         ON CONFLICT (job_id) DO UPDATE SET status = 'available' WHERE refunds.status = 'cancelled'",
     )
     .bind(id.to_string())
     .bind(payment_hash.to_hex())

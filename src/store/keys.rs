@@ -21,7 +21,7 @@ impl Store {
     pub async fn dropped_keys(&self, configured: &[String], since: i64) -> Result<Vec<DroppedKey>, StoreError> {
         let rows = query(
             "SELECT fingerprint, last_used FROM minting_keys WHERE last_used IS NULL OR last_used > $1 \
-             OR EXISTS (SELECT 1 FROM refunds WHERE refunds.status = 'due' \
+             OR EXISTS (SELECT 1 FROM refunds WHERE refunds.status IN ('available', 'claiming') \
              AND refunds.created_at >= minting_keys.first_used)",
         )
         .bind(since)

@@ -11,7 +11,7 @@ pub struct Stats {
     pub open: Vec<(String, Option<String>, i64)>,
     /// Unix milliseconds of the oldest job that waits to be taken up.
     pub oldest_queued: Option<i64>,
-    /// Refunds that are due: how many, and their sum in msat.
+    /// Refunds that have not been paid: how many, and their sum in msat.
     pub refunds_due: (i64, i64),
 }
 
@@ -36,7 +36,7 @@ impl Store {
         .await?;
         let due = query(
             "SELECT CAST(COUNT(*) AS BIGINT) AS n, CAST(COALESCE(SUM(amount_msat), 0) AS BIGINT) AS msat \
-             FROM refunds WHERE status = 'due'",
+             FROM refunds WHERE status IN ('available', 'claiming')",
         )
         .fetch_one(&self.readers)
         .await?;

@@ -22,6 +22,8 @@
 //! | `satforge_cost_msat_total`, `satforge_earned_msat_total` | counter | `service`, `provider` |
 //! | `satforge_webhooks_total` | counter | `provider`, `outcome` |
 //! | `satforge_refunds_due`, `satforge_refunds_due_sats` | gauge | |
+//! | `satforge_refund_payments_total` | counter | `outcome` |
+//! | `satforge_refund_fees_msat_total` | counter | |
 //! | `satforge_callbacks_total` | counter | `outcome` |
 //! | `satforge_route_circuit_open` | gauge | `route`, `service` |
 //! | `satforge_http_seconds` | histogram | `route`, `status` |
@@ -120,7 +122,9 @@ fn describe() {
     describe_counter!("satforge_cost_msat_total", "What generations cost, as the configuration reckons it.");
     describe_counter!("satforge_earned_msat_total", "What callers paid for results that were delivered.");
     describe_counter!("satforge_webhooks_total", "Webhooks of providers.");
-    describe_gauge!("satforge_refunds_due", "Refunds that are due.");
+    describe_gauge!("satforge_refunds_due", "Refunds that have not been paid.");
+    describe_counter!("satforge_refund_payments_total", "Attempts to pay a refund, and looks at what became of one.");
+    describe_counter!("satforge_refund_fees_msat_total", "What routing refunds has cost.");
     describe_gauge!("satforge_refunds_due_sats", "Sats that are owed back.");
     describe_counter!("satforge_callbacks_total", "Tries to tell a caller of a job's end.");
     describe_gauge!("satforge_route_circuit_open", "1 while nothing is sold for a provider.");

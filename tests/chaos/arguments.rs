@@ -6,12 +6,14 @@ pub struct Arguments {
     pub seconds: u64,
     pub seed: u64,
     pub plant: Option<Bug>,
+    /// Whether the files of the gateway are kept, and who waited longest is told.
+    pub keep: bool,
 }
 
 impl Arguments {
     /// Reads it; `None`: it only asked for something to be told.
     pub fn read() -> Result<Option<Self>, String> {
-        let mut read = Self { seconds: 90, seed: 1, plant: None };
+        let mut read = Self { seconds: 90, seed: 1, plant: None, keep: false };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
@@ -22,11 +24,12 @@ impl Arguments {
                     let name = value()?;
                     read.plant = Some(Bug::named(&name).ok_or_else(|| format!("there is no bug {name}"))?);
                 }
+                "--keep" => read.keep = true,
                 "--list-bugs" => {
                     Bug::ALL.iter().for_each(|bug| println!("{}", bug.name()));
                     return Ok(None);
                 }
-                _ => return Err("use --seconds S, --seed N, --plant BUG, or --list-bugs".to_owned()),
+                _ => return Err("use --seconds S, --seed N, --plant BUG and --keep, or --list-bugs".to_owned()),
             }
         }
         if read.plant.is_some() && cfg!(not(feature = "planted-bugs")) {

@@ -113,7 +113,7 @@ impl Judge<'_> {
         match (status, times) {
             ("paid", 1) if msat == sats * 1_000 => self.count("refund-paid"),
             ("paid", _) => self.wrong(job, &format!("its refund is said to be paid; {msat} msat went out for it")),
-            ("available" | "due" | "expired", 0) => self.count("refund-available"),
+            ("available", 0) => self.count("refund-available"),
             (status, times) => self.wrong(job, &format!("its refund is {status}, and was paid {times} times")),
         }
         if self.payments.get(&job).into_iter().flatten().any(|payment| payment.sent() == Some(Sent::InFlight)) {

@@ -172,6 +172,7 @@ fn configuration(data: &Path, port: u16, world: &World) -> String {
          [lightning.pool]\nsize = 40\nrefill_per_second = 100\n\
          [lightning.phoenixd]\nurl = '{node}'\npassword = 'env:CHAOS_PHOENIXD'\n\
          [paywall]\nredeem_window_seconds = 3600\n\
+         [payouts]\npayment_timeout_seconds = 5\n\
          [services.video]\ndeadline_seconds = {DEADLINE}\n\
          [services.3d-model]\ndeadline_seconds = {DEADLINE}\n\
          [limits]\nchallenges_per_minute = 0\n\

@@ -79,8 +79,11 @@ async fn run(arguments: &Arguments) -> bool {
     let mut verdict = checker::judge(&world, gateway.clock_settings(), &everybody);
     wrongs.append(&mut verdict.wrongs);
     verdict.wrongs = wrongs;
+    if arguments.keep {
+        tell_slowest(&everybody);
+    }
     report(&world, &gateway, arguments, &verdict, &everybody);
-    if !verdict.wrongs.is_empty() && arguments.plant.is_none() {
+    if arguments.keep || !verdict.wrongs.is_empty() && arguments.plant.is_none() {
         println!("the gateway's files: {}", folder.keep().display());
     }
     verdict.wrongs.is_empty()
@@ -93,7 +96,8 @@ async fn trade(market: &Arc<Market>, gateway: &Arc<Mutex<Gateway>>, arguments: &
         buyers.spawn(market.clone().keep_buying());
     }
     let seen = async {
-        while arguments.plant.is_none() || !market.is_wrong.load(Ordering::SeqCst) {
+        let wrong = || market.is_wrong.load(Ordering::SeqCst) || market.world.node.has_paid_twice();
+        while arguments.plant.is_none() || !wrong() {
             pass(Duration::from_millis(200)).await;
         }
     };
@@ -118,7 +122,6 @@ async fn trade(market: &Arc<Market>, gateway: &Arc<Mutex<Gateway>>, arguments: &
 async fn settle(market: &Arc<Market>, gateway: &Arc<Mutex<Gateway>>, wrongs: &mut Vec<String>) -> Vec<Notes> {
     let mut left = std::mem::take(&mut *market.done.lock().unwrap_or_else(PoisonError::into_inner));
     let until = Instant::now() + PATIENCE;
-    let began = Instant::now();
     let (mut everybody, mut returning): (Vec<Notes>, _) = (Vec::new(), JoinSet::new());
     while !left.is_empty() || !returning.is_empty() {
         while returning.len() < RETURNING
@@ -139,13 +142,18 @@ async fn settle(market: &Arc<Market>, gateway: &Arc<Mutex<Gateway>>, wrongs: &mu
     if gateway.lock().await.has_ended() {
         wrongs.push("the gateway has ended by itself while all was well".to_owned());
     }
-    if std::env::var_os("CHAOS_SLOW").is_some() {
-        let mut slow: Vec<_> = everybody.iter().filter_map(|n| Some((n.ended?.checked_duration_since(began)?, n.job, n.plan.is_film, n.presented.map(|p| began.saturating_duration_since(p)), n.failures.clone()))).collect();
-        slow.sort();
-        for line in slow.iter().rev().take(25) { println!("{line:?}"); }
-    }
     everybody.sort_by_key(|notes| notes.job);
     everybody
+}
+
+/// Who waited longest from the first presentation to the outcome.
+fn tell_slowest(everybody: &[Notes]) {
+    let waited = |notes: &Notes| Some(notes.ended?.saturating_duration_since(notes.presented?));
+    let mut slowest: Vec<_> = everybody.iter().filter_map(|notes| Some((waited(notes)?, notes))).collect();
+    slowest.sort_by_key(|(waited, _)| std::cmp::Reverse(*waited));
+    for (waited, notes) in slowest.into_iter().take(20) {
+        println!("{waited:.0?}: purchase {}, {} {:?}", notes.job, notes.path(), notes.failures);
+    }
 }
 
 fn report(world: &World, gateway: &Gateway, arguments: &Arguments, verdict: &Verdict, everybody: &[Notes]) {

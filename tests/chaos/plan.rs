@@ -19,12 +19,13 @@ pub enum Fate {
 impl Fate {
     pub fn of(seed: u64, job: u64) -> Self {
         Dice::of(seed, "fate", job, 0).pick(&[
-            (860, Self::Good),
+            (876, Self::Good),
             (40, Self::Interrupted),
             (10, Self::Forgotten),
             (40, Self::Fails),
             (30, Self::Rejected),
-            (20, Self::BadFile),
+            // A few in a row would close the route for minutes.
+            (4, Self::BadFile),
         ])
     }
 

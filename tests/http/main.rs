@@ -19,6 +19,8 @@ mod limits;
 mod metrics;
 mod pages;
 mod purchase;
+mod recover;
+mod refunds;
 mod refused;
 mod restarts;
 mod retention;

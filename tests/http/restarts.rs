@@ -1,7 +1,5 @@
 //! What a restart, another day or another configuration does to a purchase: nothing.
 
-use serde_json::json;
-
 use crate::support::{
     DAY, HOUR, MINUTE, MODEL, MODEL_SATS, SECOND, Setup, TestApp, VIDEO, VIDEO_SATS, image_body, video_body, within,
 };
@@ -94,13 +92,14 @@ async fn a_payment_that_comes_too_late_is_owed_back() {
     assert_eq!(app.redeem(&in_time).await.status, 200, "a later redemption is always in time");
     let refused = app.redeem(&too_late).await;
     assert_eq!(refused.outcome(), (410, "REDEMPTION_EXPIRED"));
-    assert_eq!(refused.json()["refund"], json!({"status": "due", "amount_sats": VIDEO_SATS}));
+    assert_eq!(refused.json()["refund"]["status"], "available");
+    assert_eq!(refused.json()["refund"]["amount_sats"], VIDEO_SATS);
     assert_eq!(app.redeem(&too_late).await.body, refused.body);
     app.advance(DAY);
     let app = app.restart().await;
     let again = app.redeem(&too_late).await;
     assert_eq!(again.outcome(), (410, "REDEMPTION_EXPIRED"));
-    assert_eq!(again.json()["refund"], refused.json()["refund"]);
+    assert_eq!(again.json()["refund"]["status"], "available");
     assert_eq!(app.provider.submits(), 1);
     app.stop().await;
 }
@@ -150,7 +149,8 @@ async fn a_paid_body_that_can_no_longer_be_run_is_owed_back() {
     let app = app.shut_down().await.set("SERVICES__VIDEO__MODELS", r#"["Video Generation 2"]"#).start().await;
     let failed = app.redeem(&purchase).await;
     assert_eq!(failed.outcome(), (502, "GENERATION_FAILED"));
-    assert_eq!(failed.json()["refund"], json!({"status": "due", "amount_sats": VIDEO_SATS}));
+    assert_eq!(failed.json()["refund"]["status"], "available");
+    assert_eq!(failed.json()["refund"]["amount_sats"], VIDEO_SATS);
     assert_eq!(app.redeem(&purchase).await.body, failed.body);
     let app = app.shut_down().await.set("SERVICES__VIDEO__MODELS", r#"["Video Generation"]"#).start().await;
     assert_eq!(app.redeem(&purchase).await.outcome(), (502, "GENERATION_FAILED"), "an outcome never changes");

@@ -68,7 +68,8 @@ impl Rows {
 
     /// What is owed, in msat.
     pub async fn refunds(&mut self) -> Vec<i64> {
-        let rows = query("SELECT amount_msat FROM refunds WHERE status = 'due'").fetch_all(&mut self.0).await.unwrap();
+        let rows =
+            query("SELECT amount_msat FROM refunds WHERE status = 'available'").fetch_all(&mut self.0).await.unwrap();
         rows.iter().map(|row| row.get("amount_msat")).collect()
     }
 

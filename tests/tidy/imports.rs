@@ -4,7 +4,7 @@ use crate::source::{Source, code, mentions, own_files, words_after};
 
 /// Each module and what it may import besides itself and `domain`. `app` may import everything. Parts take their own
 /// section of the configuration, so those that are configured may import `config`, which itself knows nobody.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("planted", &[]),
     ("domain", &[]),
     ("clock", &[]),
@@ -36,6 +36,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "shutdown",
         ],
     ),
+    ("refunds", &["store", "lightning", "clock", "config", "planted", "shutdown"]),
     ("callbacks", &["egress", "store", "clock", "config", "shutdown"]),
     (
         "http",
@@ -48,6 +49,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "catalog",
             "paywall",
             "jobs",
+            "refunds",
             "clock",
             "config",
             "shutdown",

@@ -9,6 +9,7 @@ mod lightning;
 mod money;
 mod pricing;
 mod providers;
+mod refunds;
 mod routes;
 mod server;
 mod url;
@@ -75,6 +76,7 @@ pub(super) fn meaning(
     let unsold = sale.refuse_what_must_not_meet(p);
     let limits = work::limits(&raw.limits, &services, p);
     let paywall = work::paywall(&raw.paywall, p);
+    let refunds = refunds::refunds(raw.refunds, &raw.payouts, callbacks, p);
     let waiting = work::waiting(&raw.waiting, p);
     let jobs = work::jobs(&raw.jobs, p);
     let artifacts = artifacts::Section { raw: &raw.artifacts, data_dir: &raw.data_dir, environment }.meaning(p);
@@ -88,6 +90,7 @@ pub(super) fn meaning(
             keys,
             lightning,
             paywall,
+            refunds,
             services,
             limits,
             waiting,

@@ -163,6 +163,8 @@ fn a_zero_is_refused_wherever_it_means_nothing() {
     let meaningful = [
         "lightning.settlement_lookups_per_second",
         "limits.challenges_per_minute",
+        "payouts.max_fee_floor_sats",
+        "payouts.max_fee_percent",
         "sandbox.generation_seconds",
         "server.shutdown_grace_seconds",
         "waiting.keepalive_after_seconds",

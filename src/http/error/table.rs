@@ -16,7 +16,7 @@ const fn entry(
 }
 
 /// Every code, in the order of [`ErrorCode`].
-pub static TABLE: [ErrorEntry; 25] = [
+pub static TABLE: [ErrorEntry; 28] = [
     entry(
         ErrorCode::PaymentRequired,
         "PAYMENT_REQUIRED",
@@ -135,7 +135,7 @@ pub static TABLE: [ErrorEntry; 25] = [
         StatusCode::BAD_GATEWAY,
         "Paid, but not delivered",
         "The generation failed for good. What you paid is owed back to you, and the gateway has recorded that.",
-        "Keep the credential: it is the claim to the amount in `refund`. To try again, make a new purchase.",
+        "Claim the amount in `refund`: scan `refund.lnurl` with a wallet, or open `refund.url`. To try again, make a new purchase.",
     ),
     entry(
         ErrorCode::ContentRejected,
@@ -143,7 +143,7 @@ pub static TABLE: [ErrorEntry; 25] = [
         StatusCode::BAD_GATEWAY,
         "Paid, but the content was refused",
         "The model's rules refuse this content. What you paid is owed back to you, and the gateway has recorded that.",
-        "Keep the credential: it is the claim to the amount in `refund`. Change the prompt or the image before you buy again.",
+        "Claim the amount in `refund`: scan `refund.lnurl` with a wallet, or open `refund.url`. Change the prompt or the image before you buy again.",
     ),
     entry(
         ErrorCode::ResultExpired,
@@ -159,7 +159,31 @@ pub static TABLE: [ErrorEntry; 25] = [
         StatusCode::GONE,
         "Paid, but presented too late",
         "The payment is good, but it was first presented after its window. What you paid is owed back to you, and the gateway has recorded that.",
-        "Keep the credential: it is the claim to the amount in `refund`.",
+        "Claim the amount in `refund`: scan `refund.lnurl` with a wallet, or open `refund.url`.",
+    ),
+    entry(
+        ErrorCode::CredentialRefused,
+        "CREDENTIAL_REFUSED",
+        StatusCode::FORBIDDEN,
+        "Not the credential of a payment",
+        "What was asked for is shown only to whoever presents the credential of a payment to this gateway: its macaroon and the preimage of its invoice. A payment hash or a preimage alone opens nothing.",
+        "Send `Authorization: L402 <macaroon>:<preimage>` exactly as you would for the purchase.",
+    ),
+    entry(
+        ErrorCode::RefundUnavailable,
+        "REFUND_UNAVAILABLE",
+        StatusCode::CONFLICT,
+        "There is nothing to claim",
+        "Nothing is owed for this job, or the refund is being paid to another invoice at the moment, or it was paid before.",
+        "Look at the refund with GET on the same path.",
+    ),
+    entry(
+        ErrorCode::RefundFailed,
+        "REFUND_FAILED",
+        StatusCode::BAD_GATEWAY,
+        "The refund could not be paid",
+        "The payment to this invoice failed, or the Lightning address gave no invoice. Nothing was sent, and the amount is still owed to you.",
+        "Try again with a new invoice, or from another wallet.",
     ),
     entry(
         ErrorCode::LightningUnavailable,

@@ -7,19 +7,19 @@ use super::errors::{ErrorDoc, ErrorGroup};
 use super::snippets::{self, Language, Step, Variation};
 
 /// What the frame around every page needs to know about the page.
-struct Head {
-    title: String,
-    description: String,
+pub(super) struct Head {
+    pub(super) title: String,
+    pub(super) description: String,
     /// The path of the page, or `None` for one that no search engine should remember.
-    path: Option<String>,
+    pub(super) path: Option<String>,
 }
 
 impl Head {
-    fn is_at(&self, path: &str) -> bool {
+    pub(super) fn is_at(&self, path: &str) -> bool {
         self.path.as_deref() == Some(path)
     }
 
-    fn is_at_service(&self, id: &str) -> bool {
+    pub(super) fn is_at_service(&self, id: &str) -> bool {
         self.path.as_deref().and_then(|path| path.strip_prefix("/l402/")) == Some(id)
     }
 }

@@ -34,7 +34,7 @@ impl ErrorDoc {
         match self.status {
             _ if self.code.starts_with("INVOICE_") => ErrorGroup::Sandbox,
             402 => ErrorGroup::Payment,
-            410 | 502 => ErrorGroup::Result,
+            403 | 409 | 410 | 502 => ErrorGroup::Result,
             429 | 500..=599 => ErrorGroup::Gateway,
             _ => ErrorGroup::Request,
         }

@@ -35,8 +35,8 @@ pub struct Market {
     is_closed: AtomicBool,
     /// A purchase of somebody else that was paid, for thieves.
     pub last_paid: Mutex<Option<Paid>>,
-    /// An invoice that was offered for another refund.
-    pub last_offered: Mutex<Option<String>>,
+    /// An invoice that was paid for somebody's refund, and its sats.
+    pub last_paid_back: Mutex<Option<(u64, String)>>,
     /// Everybody who paid, and others who saw something that must not be.
     pub done: Mutex<Vec<Notes>>,
     /// Whether somebody saw something that must not be.
@@ -51,7 +51,7 @@ impl Market {
             next: AtomicU64::new(1),
             is_closed: AtomicBool::new(false),
             last_paid: Mutex::default(),
-            last_offered: Mutex::default(),
+            last_paid_back: Mutex::default(),
             done: Mutex::default(),
             is_wrong: AtomicBool::new(false),
         }

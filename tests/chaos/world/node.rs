@@ -1,6 +1,6 @@
 //! The Lightning node's books: what came in, and what went out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -177,9 +177,25 @@ impl Node {
         self.lock().outgoing.get(hash).cloned()
     }
 
+    /// Whether the money has arrived at the invoice's owner.
+    pub fn has_paid(&self, bolt11: &str) -> bool {
+        let inner = self.lock();
+        let payment = inner.foreign.get(bolt11).and_then(|hash| inner.outgoing.get(hash));
+        payment.is_some_and(|payment| payment.sent() == Some(Sent::Paid))
+    }
+
     /// Everything that was ever ordered.
     pub fn payments(&self) -> Vec<Outgoing> {
         self.lock().outgoing.values().filter(|payment| payment.orders > 0).cloned().collect()
+    }
+
+    /// Whether a refund was paid to more than one invoice, or ordered again while it was under way or done.
+    pub fn has_paid_twice(&self) -> bool {
+        let inner = self.lock();
+        let mut paid = HashSet::new();
+        let payments = inner.outgoing.values().filter(|payment| payment.sent() == Some(Sent::Paid));
+        let twice = payments.map(|payment| payment.purchase).any(|purchase| !paid.insert(purchase));
+        twice || !inner.blind_orders.is_empty()
     }
 
     /// The purchases of refunds that were ordered although they were paid or under way.

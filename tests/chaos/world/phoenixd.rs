@@ -10,7 +10,7 @@ use axum::http::Response;
 use axum::routing::{get, post};
 use serde_json::json;
 
-use crate::dice::pass;
+use crate::dice::{Dice, pass};
 
 use super::World;
 use super::node::{Hash32, Ordered, Outgoing, Sent};
@@ -83,17 +83,26 @@ async fn incoming(State(world): State<Arc<World>>, Path(hash): Path<String>) -> 
 async fn pay_invoice(State(world): State<Arc<World>>, body: String) -> Response<Body> {
     let invoice = form(&body).remove("invoice").unwrap_or_default();
     let key = invoice.bytes().fold(7_u64, |key, byte| key.wrapping_mul(31).wrapping_add(u64::from(byte)));
-    let pay = async {
-        match world.node.order(&invoice, world.weather.is_calm()) {
-            Ordered::Unknown => plain(400, "Request parameter invoice couldn't be parsed/converted to bolt11invoice"),
-            Ordered::AlreadyPaid => answer(200, &json!({"reason": "this invoice has already been paid"})),
-            Ordered::AlreadyUnderWay => {
-                answer(200, &json!({"reason": "another payment is in progress for that invoice"}))
-            }
-            Ordered::Begun(payment) => told(&world, payment).await,
-        }
-    };
+    // Whoever hangs up does not stop what was ordered.
+    let order = world.clone();
+    #[expect(clippy::disallowed_methods, reason = "it ends with the process")]
+    let pay = async move { tokio::spawn(ordered(order, invoice, key)).await.unwrap_or_else(|_| plain(500, "")) };
     world.weather.through((Backend::Node, Asked::Pay, key), pay).await
+}
+
+async fn ordered(world: Arc<World>, invoice: String, key: u64) -> Response<Body> {
+    let mut dice = Dice::of(world.seed, "order", key, 0);
+    if !world.weather.is_calm() && dice.thousandths(100) {
+        // It is in hand, and not in the books yet.
+        world.weather.count("slow-order");
+        pass(dice.millis(100, 1_500)).await;
+    }
+    match world.node.order(&invoice, world.weather.is_calm()) {
+        Ordered::Unknown => plain(400, "Request parameter invoice couldn't be parsed/converted to bolt11invoice"),
+        Ordered::AlreadyPaid => answer(200, &json!({"reason": "this invoice has already been paid"})),
+        Ordered::AlreadyUnderWay => answer(200, &json!({"reason": "another payment is in progress for that invoice"})),
+        Ordered::Begun(payment) => told(&world, payment).await,
+    }
 }
 
 /// The end of a payment, when it has come.

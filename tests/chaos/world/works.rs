@@ -145,11 +145,6 @@ impl Works {
         inner.all.iter().rev().filter(|work| !work.lost && work.begun_at >= since).cloned().collect()
     }
 
-    /// What was made for a purchase, in order.
-    pub fn of(&self, job: u64) -> Vec<Work> {
-        self.lock().all.iter().filter(|work| work.job == job).cloned().collect()
-    }
-
     /// By purchase, for one look at everything.
     pub fn by_job(&self) -> HashMap<u64, Vec<Work>> {
         let mut by_job: HashMap<u64, Vec<Work>> = HashMap::new();

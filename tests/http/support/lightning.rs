@@ -53,20 +53,34 @@ impl Lie {
     ];
 }
 
+/// How the backend pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paying {
+    /// As it should.
+    Well,
+    /// As it should, and says nothing of it.
+    InSilence,
+    /// Not at all, and says so.
+    Badly,
+}
+
 /// The sandbox's node behind a layer that counts and lies.
 pub struct FakeLightning {
     honest: Arc<dyn LightningBackend>,
     calls: AtomicUsize,
     lookups: AtomicUsize,
+    payments: AtomicUsize,
     lie: Mutex<Lie>,
+    paying: Mutex<Paying>,
     /// The last honest invoice.
     last: Mutex<Option<Invoice>>,
 }
 
 impl FakeLightning {
     pub fn new(honest: Arc<dyn LightningBackend>) -> Self {
-        let (calls, lookups) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { honest, calls, lookups, lie: Mutex::new(Lie::None), last: Mutex::default() }
+        let [calls, lookups, payments] = std::array::from_fn(|_| AtomicUsize::new(0));
+        let (lie, paying) = (Mutex::new(Lie::None), Mutex::new(Paying::Well));
+        Self { honest, calls, lookups, payments, lie, paying, last: Mutex::default() }
     }
 
     /// How many invoices were asked for.
@@ -77,6 +91,19 @@ impl FakeLightning {
     /// How many invoices were looked up.
     pub fn lookups(&self) -> usize {
         self.lookups.load(Ordering::SeqCst)
+    }
+
+    /// How many payments were made.
+    pub fn payments(&self) -> usize {
+        self.payments.load(Ordering::SeqCst)
+    }
+
+    pub fn let_pay(&self, paying: Paying) {
+        *self.paying.lock().unwrap() = paying;
+    }
+
+    fn paying(&self) -> Paying {
+        *self.paying.lock().unwrap()
     }
 
     pub fn tell(&self, lie: Lie) {
@@ -113,11 +140,19 @@ impl LightningBackend for FakeLightning {
     }
 
     async fn pay(&self, order: &PaymentOrder) -> Payment {
-        self.honest.pay(order).await
+        if self.paying() == Paying::Badly {
+            return Payment::failed("no route");
+        }
+        let payment = self.honest.pay(order).await;
+        self.payments.fetch_add(1, Ordering::SeqCst);
+        if self.paying() == Paying::InSilence { Payment::unknown("no answer") } else { payment }
     }
 
     async fn lookup_outgoing(&self, hash: &PaymentHash) -> Result<OutgoingState, BackendError> {
-        self.honest.lookup_outgoing(hash).await
+        match self.paying() {
+            Paying::InSilence => Ok(OutgoingState::unknown("who knows")),
+            _ => self.honest.lookup_outgoing(hash).await,
+        }
     }
 
     async fn create_invoice(&self, mut request: InvoiceRequest) -> Result<Invoice, BackendError> {

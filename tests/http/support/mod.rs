@@ -19,10 +19,11 @@ pub use answer::Answer;
 pub use app::{Setup, TestApp};
 pub use bodies::{image_body, sized_image_body, video_body};
 pub use bucket::Bucket;
-pub use lightning::{FakeLightning, Lie};
+pub use lightning::{FakeLightning, Lie, Paying};
+
 pub use macaroons::Pieces;
 pub use provider::{FakeProvider, Generation, SubmitStep};
-pub use purchase::Purchase;
+pub use purchase::{Purchase, text};
 pub use raw::{RawAnswer, RawConnection};
 pub use receiver::Receiver;
 

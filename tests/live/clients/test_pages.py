@@ -104,7 +104,7 @@ def test_the_printed_way_to_hide_a_trigger_in_a_picture(empty):
     run_curl("\n".join([download, scripts["3d-model-trigger"], bought]), empty)
     problem = json.loads((empty / "answer.json").read_text())
     assert (problem["status"], problem["error_code"]) == (502, "GENERATION_FAILED")
-    assert problem["refund"] == {"status": "due", "amount_sats": 350}
+    assert (problem["refund"]["status"], problem["refund"]["amount_sats"]) == ("available", 350)
 
 
 def test_every_page_prints_its_flow():

@@ -33,7 +33,7 @@ def test_failures(rehearse, word, code):
     answer = rehearse(word)("wait=60")
     assert answer.status_code == 502
     assert answer.headers["x-error-code"] == code
-    assert answer.json()["refund"]["status"] == "due"
+    assert answer.json()["refund"]["status"] == "available"
 
 
 def test_two_lost_attempts_are_not_seen(rehearse):

@@ -1,0 +1,198 @@
+//! Pays claims, and finds out what became of those that are open.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::domain::{ClaimedInvoice, JobId, Msat, Refund, RefundState};
+use crate::lightning::{Attempt, Payment, Payout, pay};
+use crate::planted::{self, Bug};
+use crate::store::StoreError;
+
+use super::{BY_HAND, Desk};
+
+/// The pause between two looks at the open claims.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// The first pause between two questions about one claim; it doubles.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// What a payment may take beyond the time that the backend was given: the look before it, and the answer.
+const GRACE: Duration = Duration::from_secs(30);
+/// Claims read at once.
+const PAGE: i64 = 100;
+
+/// What became of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Its owner has the money.
+    Paid,
+    /// Nothing was sent, and the refund can be claimed again.
+    Failed,
+    /// It is not known yet, or the operator's to say.
+    Open,
+}
+
+/// How often a claim was asked about, and when it is again; `None`: it is under way at this moment.
+#[derive(Clone, Copy)]
+pub(super) struct Look {
+    asked: u32,
+    next: Option<Instant>,
+}
+
+/// A claim that is under way in this process, until this is dropped.
+pub(super) struct Place {
+    desk: Arc<Desk>,
+    job: JobId,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut looks = self.desk.looks();
+        if let Some(look) = looks.get_mut(&self.job) {
+            let pause = ASK_AGAIN.saturating_mul(2_u32.saturating_pow(look.asked.min(16))).min(LONGEST_PAUSE);
+            let asked = look.asked.saturating_add(1);
+            *look = Look { asked, next: Instant::now().checked_add(pause) };
+        }
+    }
+}
+
+impl Desk {
+    /// Marks a claim as under way.
+    pub(super) fn take_up(self: &Arc<Self>, job: JobId) -> Place {
+        let mut looks = self.looks();
+        let asked = looks.get(&job).map_or(0, |look| look.asked);
+        looks.insert(job, Look { asked, next: None });
+        drop(looks);
+        Place { desk: self.clone(), job }
+    }
+
+    fn looks(&self) -> MutexGuard<'_, HashMap<JobId, Look>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks after open claims until shutdown: those of a process that died, and those whose outcome a backend left open.
+    pub(super) async fn watch(self: Arc<Self>) {
+        let mut failing = false;
+        while !self.shutdown.is_soft() {
+            match self.look_around().await {
+                Ok(()) => failing = false,
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::error!(%error, "open refunds cannot be looked after");
+                }
+                Err(_) => {}
+            }
+            self.tries.tidy();
+            tokio::select! {
+                () = self.shutdown.soft() => return,
+                () = sleep(WATCH_EVERY) => {}
+            }
+        }
+    }
+
+    async fn look_around(self: &Arc<Self>) -> Result<(), StoreError> {
+        let mut after = (i64::MIN, String::new());
+        let mut open = Vec::new();
+        loop {
+            let page = self.store.open_claims(after.clone(), PAGE).await?;
+            let Some(last) = page.last() else { break };
+            if let RefundState::Claiming(claim) = &last.state {
+                after = (claim.claimed_at, last.job.to_string());
+            }
+            open.extend(page.into_iter().filter(|refund| self.is_ours(refund)));
+        }
+        let now = Instant::now();
+        for refund in &open {
+            if self.is_due(refund.job, now) {
+                let (desk, place, refund) = (self.clone(), self.take_up(refund.job), refund.clone());
+                self.shutdown.spawn(async move {
+                    desk.settle(&refund, Attempt::Again).await;
+                    drop(place);
+                });
+            }
+        }
+        let open: HashSet<JobId> = open.iter().map(|refund| refund.job).collect();
+        self.looks().retain(|job, look| look.next.is_none() || open.contains(job));
+        Ok(())
+    }
+
+    fn is_due(&self, job: JobId, now: Instant) -> bool {
+        self.looks().get(&job).is_none_or(|look| look.next.is_some_and(|next| next <= now))
+    }
+
+    /// Whether this process may say what became of a claim.
+    fn is_ours(&self, refund: &Refund) -> bool {
+        let RefundState::Claiming(claim) = &refund.state else { return false };
+        claim.payer == self.payer && claim.invoice.is_some()
+    }
+
+    /// Has a claim paid, or asks what became of it, and writes that down.
+    ///
+    /// Crash rule: what is not written down is asked for again.
+    pub(super) async fn settle(&self, refund: &Refund, attempt: Attempt) -> Outcome {
+        let RefundState::Claiming(claim) = &refund.state else { return Outcome::Open };
+        let Some(invoice) = claim.invoice.as_ref().filter(|_| claim.payer != BY_HAND) else { return Outcome::Open };
+        let Ok(_turn) = self.payments.acquire().await else { return Outcome::Open };
+        let job = refund.job;
+        let payment = match self.pay(invoice, refund.amount, attempt).await {
+            Payment::Unknown { reason } if planted::is(Bug::DoublePayout) => Payment::Failed { reason },
+            payment => payment,
+        };
+        let (outcome, written) = match &payment {
+            Payment::Paid(receipt) => {
+                let written = self.store.refund_paid(job, claim.number, self.now(), receipt.fee).await;
+                (Outcome::Paid, written)
+            }
+            Payment::Failed { .. } => (Outcome::Failed, self.store.release_claim(job, claim.number).await),
+            Payment::Unknown { .. } => (Outcome::Open, Ok(true)),
+        };
+        report(job, &payment);
+        let outcome = match written {
+            Ok(true) => outcome,
+            // Somebody else has written it down.
+            Ok(false) => Outcome::Open,
+            Err(error) => {
+                tracing::error!(job.id = %job, %error, "what became of a refund cannot be written down; it is asked for again");
+                Outcome::Open
+            }
+        };
+        self.changed.notify_waiters();
+        outcome
+    }
+
+    async fn pay(&self, invoice: &ClaimedInvoice, amount: Msat, attempt: Attempt) -> Payment {
+        let limit = self.config.payment_timeout;
+        let payout = Payout {
+            bolt11: invoice.bolt11.clone(),
+            amount,
+            max_fee: self.config.max_fee(amount),
+            timeout: limit,
+            attempt,
+        };
+        let paying = pay(&*self.backend, &payout, self.clock.unix_seconds());
+        let late = || Payment::unknown("no answer in time");
+        timeout(limit.saturating_add(GRACE), paying).await.unwrap_or_else(|_| late())
+    }
+}
+
+fn report(job: JobId, payment: &Payment) {
+    let outcome = match payment {
+        Payment::Paid(receipt) => {
+            let fee_msat = receipt.fee.map(Msat::msat);
+            tracing::info!(job.id = %job, refund.fee_msat = fee_msat, "a refund was paid");
+            metrics::counter!("satforge_refund_fees_msat_total").increment(fee_msat.unwrap_or(0));
+            "paid"
+        }
+        Payment::Failed { reason } => {
+            tracing::warn!(job.id = %job, reason, "paying a refund failed; it can be claimed again");
+            "failed"
+        }
+        Payment::Unknown { reason } => {
+            tracing::warn!(job.id = %job, reason, "it is not known what became of a refund; the backend is asked again");
+            "unknown"
+        }
+    };
+    metrics::counter!("satforge_refund_payments_total", "outcome" => outcome).increment(1);
+}
