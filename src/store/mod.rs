@@ -16,6 +16,7 @@ mod progress;
 mod read;
 mod refunds;
 mod row;
+mod set_back;
 mod settlements;
 mod stats;
 mod sweep;
