@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// A server may ask for a pause, and not for a holiday.
-const LONGEST_ASKED: Duration = Duration::from_mins(5);
+pub const LONGEST_ASKED: Duration = Duration::from_mins(5);
 
 /// The fuse. Callers ask [`Circuit::admit`] first, and say afterwards how it went.
 #[derive(Debug)]
@@ -74,6 +74,11 @@ impl Circuit {
     pub async fn opened(&self) {
         // The sender lives as long as this circuit.
         let _ = self.open.subscribe().wait_for(|open| *open).await;
+    }
+
+    /// Whether the circuit is open, for whoever wants to know when that is said anew.
+    pub fn news(&self) -> watch::Receiver<bool> {
+        self.open.subscribe()
     }
 
     /// A request went well: failures are counted anew.

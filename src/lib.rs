@@ -65,9 +65,11 @@
 //!    `a_late_payment_is_owed_at_once`). `tests/crash` kills the binary at each step.
 //! 4. *A provider is not asked twice without looking first.* The `dispatching` state is written before the create goes
 //!    out, and what is found in it is looked up before anything is sent again, by its key, by what no other create has, or
-//!    by what a webhook told (`jobs/execution/dispatch.rs`); a generation belongs to one create (`store/dispatches.rs`).
+//!    by what a webhook told (`jobs/execution/look_up.rs`), and in the words that it went out in (`tests/engine/reworded.rs`);
+//!    a generation belongs to one create (`store/dispatches.rs`).
 //!    `tests/providers` holds every adapter to it, `tests/crash/upstream.rs` kills the gateway in between. A webhook is
-//!    only ever a reason to look ([`jobs::Reception`]; `tests/engine/webhooks.rs`).
+//!    only ever a reason to look ([`jobs::Reception`]; `tests/engine/webhooks.rs`), but for cog's, which carry the result:
+//!    they are authenticated, and on disk before they are answered (`providers/cog/inbox.rs`).
 //! 5. *No transaction is open across a network call.* Only the writer in `store/writer.rs` opens transactions, and what
 //!    it runs has nothing but its connection.
 //! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] and [`lightning`] do not import [`store`]

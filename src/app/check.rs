@@ -1,5 +1,5 @@
-//! What `satforge check` looks at: all that a start would refuse, and with `--live` the Lightning backend and the
-//! bucket themselves.
+//! What `satforge check` looks at: all that a start would refuse, and with `--live` the Lightning backend, the bucket and
+//! the routes themselves.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,6 +63,8 @@ pub async fn check_live(
         began.elapsed().as_millis()
     ));
     say(look_up(&*backend, &invoice).await?);
+    // Some wallets tell what they allow only when they are asked.
+    lightning::require_payer(config, &*backend)?;
     say(payouts(&*backend).await?.into());
     describe(&*backend, &invoice, clock.unix_seconds()).into_iter().for_each(&mut *say);
     models::try_out(config, clock, say).await?;

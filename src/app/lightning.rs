@@ -56,15 +56,18 @@ pub(super) fn choose(config: &Config, clock: &Arc<dyn Clock>) -> Result<Chosen, 
                        paid, and nobody who paid would be served";
         return Err(Refused(message.into()));
     }
-    if config.refunds.mode == RefundMode::Automatic && !backend.capabilities().pay {
-        let message = format!(
-            "refunds: with its credentials {} cannot pay anybody back. Give it credentials that may, or set refunds = \
-             \"manual\" and pay refunds by hand (`satforge refunds list`)",
-            backend.name()
-        );
-        return Err(Refused(message));
-    }
+    require_payer(config, &*backend)?;
     Ok((backend, None))
+}
+
+/// Nobody is promised a refund that cannot be paid.
+pub(super) fn require_payer(config: &Config, backend: &dyn LightningBackend) -> Result<(), Refused> {
+    if config.refunds.mode == RefundMode::Manual || backend.capabilities().pay {
+        return Ok(());
+    }
+    let message = "refunds: with these credentials the backend cannot pay anybody back: give it some that may, or set \
+                   refunds = \"manual\" and pay by hand";
+    Err(Refused(message.into()))
 }
 
 /// Starts what looks after the backend and its invoices.

@@ -10,7 +10,8 @@
 //!
 //! Architecture invariant: no request is without a time limit, no answer without a limit of its size, no redirect is
 //! followed by a [`Client`] (a credential would go along), and no proxy of the environment is used. Errors never show a
-//! URL, because its path or query may hold a secret.
+//! URL, because its path or query may hold a secret. The exception is [`Client::transfer`], for the operator's own storage:
+//! it limits the pauses within an answer, and neither its size nor the whole of it.
 
 mod address;
 mod download;

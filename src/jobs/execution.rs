@@ -11,6 +11,7 @@
 //! Every write is fenced by the lease: when it changes no row, somebody else has the job, and this attempt stops.
 
 mod dispatch;
+mod look_up;
 mod store_result;
 mod upstream;
 mod watch;
@@ -125,14 +126,12 @@ impl Execution {
     async fn expire(&mut self) -> Result<(), Stop> {
         let left = self.job.state.clone();
         // Ending the job deletes its input, without which a create cannot be looked for.
-        let sent = match &left {
+        let trace = match &left {
             // Cancelling costs less than the caller's money: it must not stand in the way.
-            JobState::Dispatching { seq, provider } => {
-                self.sent_earlier(*seq, provider).await.unwrap_or_else(|error| {
-                    tracing::error!(job.id = %self.job.id, %error, "a create cannot be looked for");
-                    None
-                })
-            }
+            JobState::Dispatching { seq, provider } => self.trace(*seq, provider).await.unwrap_or_else(|error| {
+                tracing::error!(job.id = %self.job.id, %error, "a create cannot be looked for");
+                None
+            }),
             _ => None,
         };
         let ended = self.fail(Failure::DeadlineExceeded).await;
@@ -141,22 +140,16 @@ impl Execution {
                 Some(route) => self.cancel_after(ended, &self.generation(&route, &upstream.id)).await,
                 None => ended,
             },
-            JobState::Dispatching { provider, .. } => self.cancel_found(ended, sent, &provider).await,
+            JobState::Dispatching { .. } => self.cancel_found(ended, trace).await,
             JobState::Queued | JobState::Succeeded(_) | JobState::Failed(_) => ended,
         }
     }
 
-    async fn sent_earlier(&self, seq: i64, route: &str) -> Result<Option<Sent>, Stop> {
-        let Some(route) = self.route(route) else { return Ok(None) };
-        let Some(spec) = self.engine.load_spec(&self.job).await? else { return Ok(None) };
-        Ok(self.sent(&route, seq, spec, self.sent_at().await?))
-    }
-
     /// Writes down that a create is about to go out.
-    async fn begin(&mut self, route: &Route, seq: i64, sent_at: i64) -> Result<(), Stop> {
+    async fn begin(&mut self, route: &Route, seq: i64, sent: &Sent) -> Result<(), Stop> {
         let (name, account) = (route.name().to_owned(), route.settings().provider.clone());
         let state = self.job.state.clone().dispatch(seq, name.clone())?;
-        let new = NewDispatch { seq, route: name, account, sent_at };
+        let new = NewDispatch { seq, route: name, account, sent_at: sent.at, words: sent.words.clone() };
         if !self.engine.store.begin_dispatch(self.job.id, self.job.attempt, new).await? {
             return Err(Stop::LeaseLost);
         }
@@ -192,16 +185,16 @@ impl Execution {
 
     /// Back to the queue in `state`, for after a pause.
     async fn retry_later(&mut self, state: JobState, asked: Option<Duration>) -> Result<(), Stop> {
-        let asked = asked.map_or(0, |asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX));
+        // A part of a millisecond is one: whoever comes too early would have to wait again.
+        let asked = asked.map_or(0, |asked| i64::try_from(asked.as_millis()).unwrap_or(i64::MAX).saturating_add(1));
         let pause = self.engine.pause_millis(self.failures).max(asked);
         metrics::counter!("satforge_job_retries_total", "service" => self.service()).increment(1);
         self.back_to_queue(Requeue { state, pause, is_failure: true }).await
     }
 
     /// Back to the queue until a place may have become free: nothing has failed.
-    async fn wait_for_a_place(&mut self, asked: Option<Duration>) -> Result<(), Stop> {
-        let pause = self.engine.config.poll_interval.max(asked.unwrap_or_default());
-        let pause = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+    async fn wait_for_a_place(&mut self) -> Result<(), Stop> {
+        let pause = i64::try_from(self.engine.config.poll_interval.as_millis()).unwrap_or(i64::MAX);
         self.back_to_queue(Requeue { state: JobState::Queued, pause, is_failure: false }).await
     }
 

@@ -117,6 +117,7 @@ mod tests {
         assert_eq!(rotated.read_webhook(last(&old.webhook(job, 3))), Some((job, 3)));
         assert_eq!(rotated.read_input(last(&old.input(job, 1_000)), 1_000), Some(job));
         assert_eq!(links(&[2]).read_webhook(last(&old.webhook(job, 3))), None);
+        assert_eq!(links(&[2]).read_input(last(&old.input(job, 1_000)), 1_000), None);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! - [`redeem`]: the insert that consumes a payment. - `recover`: what a payment bought, without its body. - `worker`: claims what is due. - `execution`: one attempt.
 //! - [`waiters`]: who wants to know. - `finished`: outcomes that are asked for again. - `retention`: what is deleted.
+//! - [`links`]: signed paths for providers. - `notices`: what comes along them. - `nudges`: looking now because of it.
 //!
 //! Crash rule: a redemption is on disk before anything is dispatched or answered, and every later step is written down
 //! before the next one begins. Whatever stops the process in between, the next worker goes on from the last step.

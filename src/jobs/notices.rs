@@ -1,7 +1,8 @@
 //! What comes from providers unasked: webhooks, and requests for a job's image.
 //!
-//! Architecture invariant: a webhook is only ever a reason to look now. What the look says is the truth, so a forged, late
-//! or lost one costs a moment and nothing else.
+//! Architecture invariant: to the engine a webhook is only ever a reason to look now. What the look says is the truth, so a
+//! forged, late or lost one costs a moment and nothing else. An adapter may keep what a genuine one carries and look there,
+//! where the provider tells a result in no other way (`providers/cog`): a lost one costs another generation then.
 
 use bytes::Bytes;
 

@@ -37,8 +37,11 @@ pub enum Poll {
 /// How a generation ended without a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// Another attempt may succeed.
+    /// Another attempt may succeed, as the provider says with a code or a status of its own.
     Transient,
+    /// Another attempt may succeed, going by words alone. They may repeat the prompt, and with it words of a caller who
+    /// would have it made again and again: worth one more create and no further.
+    Perhaps,
     /// The model cannot do this.
     Failed,
     /// The provider's rules refuse the content.

@@ -1,6 +1,7 @@
 //! Which way a job goes: the routes of each service, in the order in which they are tried.
 
 mod probing;
+mod waiting;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use crate::domain::{InputTemplate, JobSpec, ServiceId};
 
 use super::Provider;
 use super::seats::Seats;
+use waiting::NotBefore;
 
 /// Creates in a row that came to nothing before a route is rested.
 const THRESHOLD: u32 = 3;
@@ -25,7 +27,7 @@ const SPOILED: u32 = 3;
 /// When a route whose results were none is tried again, at a buyer's patience: twice as long each time.
 const TRIAL_AFTER: Duration = Duration::from_mins(5);
 const LONGEST_TRIAL_AFTER: Duration = Duration::from_hours(6);
-/// Creates in a row that found no room before a route is rested.
+/// Creates in a row that found no room, or were kept waiting, before a route is rested.
 const NO_ROOM: u32 = 10;
 
 /// One way to do a service's work.
@@ -42,6 +44,7 @@ pub struct Route {
     no_room: AtomicU32,
     /// Why the route is closed by the operator's own account; `None`: it is not.
     fault: Mutex<Option<String>>,
+    not_before: NotBefore,
 }
 
 /// Whether a route can be sold.
@@ -90,6 +93,7 @@ impl Route {
             is_plain: false,
             no_room: AtomicU32::new(0),
             fault: Mutex::new(None),
+            not_before: NotBefore::default(),
         }
     }
 
@@ -201,7 +205,7 @@ impl Route {
         self.circuit.rest(Instant::now(), reason, pause);
     }
 
-    /// The provider had no room. Again and again, without a create in between, it is not to be sold for now.
+    /// The provider had no room, or wants to be left alone. Again and again, without a create in between, it is not to be sold for now.
     pub fn had_no_room(&self, retry_after: Option<Duration>) {
         if self.no_room.fetch_add(1, Ordering::AcqRel).saturating_add(1) >= NO_ROOM {
             self.circuit.failed(Instant::now(), "the provider has no room", Some(retry_after.unwrap_or_default()));
@@ -240,7 +244,14 @@ impl Route {
 
     /// The provider refuses the operator's account: nothing is sold until a probe succeeds.
     pub fn refused(&self, reason: &str) {
-        *self.fault() = Some(reason.to_owned());
+        let mut fault = self.fault();
+        // A route that rests for another reason stays closed as long as that wants: a fault would be over with the next
+        // create that is taken.
+        if fault.is_none() && self.circuit.next_probe().is_some() {
+            return;
+        }
+        *fault = Some(reason.to_owned());
+        drop(fault);
         self.circuit.failed(Instant::now(), reason, Some(Duration::ZERO));
     }
 

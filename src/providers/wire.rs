@@ -143,13 +143,13 @@ pub(super) fn is_moderation(said: &str) -> bool {
     MODERATION.iter().any(|word| said.contains(word))
 }
 
-/// What these words, by which a generation has failed, mean for another attempt.
+/// What these words, by which a generation has failed, mean for another attempt: it is never more than worth a try.
 pub(super) fn ending(said: &str) -> Ending {
     if is_moderation(said) {
         return Ending::Rejected;
     }
     let said = said.to_lowercase();
-    if PASSING.iter().any(|word| said.contains(word)) { Ending::Transient } else { Ending::Failed }
+    if PASSING.iter().any(|word| said.contains(word)) { Ending::Perhaps } else { Ending::Failed }
 }
 
 /// An answer for tests of what adapters make of it.
@@ -213,7 +213,7 @@ mod tests {
             assert_eq!(ending(said), Ending::Rejected, "{said}");
         }
         for said in ["The server is busy. Please try again later.", "Internal error", "upstream timed out"] {
-            assert_eq!(ending(said), Ending::Transient, "{said}");
+            assert_eq!(ending(said), Ending::Perhaps, "{said}");
         }
         for said in ["", "the image has no subject"] {
             assert_eq!(ending(said), Ending::Failed, "{said}");

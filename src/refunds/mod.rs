@@ -115,3 +115,6 @@ impl Desk {
         self.config.mode == RefundMode::Manual
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,14 +34,16 @@ pub(super) enum Outcome {
     Open,
 }
 
-/// How often a claim was asked about, and when it is again; `None`: it is under way at this moment.
-#[derive(Clone, Copy)]
+/// How often a claim was asked about, and when it is again.
+#[derive(Clone, Copy, Default)]
 pub(super) struct Look {
     asked: u32,
+    /// Who has it in hand at this moment: it may be being paid, and whoever asked now would learn that it never was.
+    hands: usize,
     next: Option<Instant>,
 }
 
-/// A claim that is under way in this process, until this is dropped.
+/// A claim that somebody in this process has in hand, until this is dropped.
 pub(super) struct Place {
     desk: Arc<Desk>,
     job: JobId,
@@ -52,18 +54,19 @@ impl Drop for Place {
         let mut looks = self.desk.looks();
         if let Some(look) = looks.get_mut(&self.job) {
             let pause = ASK_AGAIN.saturating_mul(2_u32.saturating_pow(look.asked.min(16))).min(LONGEST_PAUSE);
-            let asked = look.asked.saturating_add(1);
-            *look = Look { asked, next: Instant::now().checked_add(pause) };
+            look.hands = look.hands.saturating_sub(1);
+            look.asked = look.asked.saturating_add(1);
+            look.next = Instant::now().checked_add(pause);
         }
     }
 }
 
 impl Desk {
-    /// Marks a claim as under way.
+    /// Takes a claim in hand.
     pub(super) fn take_up(self: &Arc<Self>, job: JobId) -> Place {
         let mut looks = self.looks();
-        let asked = looks.get(&job).map_or(0, |look| look.asked);
-        looks.insert(job, Look { asked, next: None });
+        let look = looks.entry(job).or_default();
+        look.hands = look.hands.saturating_add(1);
         drop(looks);
         Place { desk: self.clone(), job }
     }
@@ -75,6 +78,7 @@ impl Desk {
     /// Looks after open claims until shutdown: those of a process that died, and those whose outcome a backend left open.
     pub(super) async fn watch(self: Arc<Self>) {
         let mut failing = false;
+        let mut warned = false;
         while !self.shutdown.is_soft() {
             match self.look_around().await {
                 Ok(()) => failing = false,
@@ -85,6 +89,11 @@ impl Desk {
                 Err(_) => {}
             }
             self.tries.tidy();
+            // Some wallets tell what they allow only when they are asked.
+            if !warned && !self.is_by_hand() && !self.backend.capabilities().pay {
+                warned = true;
+                tracing::error!("the Lightning backend says that it may not pay: refunds cannot be claimed");
+            }
             tokio::select! {
                 () = self.shutdown.soft() => return,
                 () = sleep(WATCH_EVERY) => {}
@@ -114,12 +123,13 @@ impl Desk {
             }
         }
         let open: HashSet<JobId> = open.iter().map(|refund| refund.job).collect();
-        self.looks().retain(|job, look| look.next.is_none() || open.contains(job));
+        self.looks().retain(|job, look| look.hands > 0 || open.contains(job));
         Ok(())
     }
 
-    fn is_due(&self, job: JobId, now: Instant) -> bool {
-        self.looks().get(&job).is_none_or(|look| look.next.is_some_and(|next| next <= now))
+    pub(super) fn is_due(&self, job: JobId, now: Instant) -> bool {
+        let looks = self.looks();
+        looks.get(&job).is_none_or(|look| look.hands == 0 && look.next.is_none_or(|next| next <= now))
     }
 
     /// Whether this process may say what became of a claim.

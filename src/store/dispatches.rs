@@ -21,6 +21,8 @@ pub struct NewDispatch {
     pub account: String,
     /// Now, in Unix milliseconds.
     pub sent_at: i64,
+    /// A hash of what it can be looked for by.
+    pub words: String,
 }
 
 /// A create that has gone out, perhaps.
@@ -30,6 +32,8 @@ pub struct Dispatch {
     pub route: String,
     /// Unix milliseconds of the intent.
     pub sent_at: i64,
+    /// A hash of what it can be looked for by; `None`: that was not written down yet then.
+    pub words: Option<String>,
     /// What finds the generation again, if that is known.
     pub upstream_id: Option<String>,
 }
@@ -73,7 +77,7 @@ impl Store {
 
     /// A create by its number.
     pub async fn dispatch(&self, id: JobId, seq: i64) -> Result<Option<Dispatch>, StoreError> {
-        let row = query("SELECT route, sent_at, upstream_id FROM dispatches WHERE job_id = $1 AND seq = $2")
+        let row = query("SELECT route, sent_at, words, upstream_id FROM dispatches WHERE job_id = $1 AND seq = $2")
             .bind(id.to_string())
             .bind(seq)
             .fetch_optional(&self.readers)
@@ -82,6 +86,7 @@ impl Store {
         Ok(Some(Dispatch {
             route: row.try_get("route")?,
             sent_at: row.try_get("sent_at")?,
+            words: row.try_get("words")?,
             upstream_id: row.try_get("upstream_id")?,
         }))
     }
@@ -127,7 +132,7 @@ impl Write for Begin {
     type Output = bool;
 
     async fn run(&self, connection: &mut AnyConnection) -> Result<bool, StoreError> {
-        let NewDispatch { seq, route, account, sent_at } = &self.new;
+        let NewDispatch { seq, route, account, sent_at, words } = &self.new;
         let done = query(
             "UPDATE jobs SET state = 'dispatching', provider = $1, upstream_id = NULL, dispatches = $2 \
              WHERE id = $3 AND attempt = $4 AND state NOT IN ('succeeded', 'failed')",
@@ -142,15 +147,16 @@ impl Write for Begin {
             return Ok(false);
         }
         query(
-            "INSERT INTO dispatches (job_id, seq, route, account, sent_at) VALUES ($1, $2, $3, $4, $5) \
+            "INSERT INTO dispatches (job_id, seq, route, account, sent_at, words) VALUES ($1, $2, $3, $4, $5, $6) \
              ON CONFLICT (job_id, seq) DO UPDATE SET route = excluded.route, account = excluded.account, \
-             sent_at = excluded.sent_at, upstream_id = NULL, charged_micros = NULL, cost_msat = NULL",
+             sent_at = excluded.sent_at, words = excluded.words, upstream_id = NULL, charged_micros = NULL, cost_msat = NULL",
         )
         .bind(self.id.to_string())
         .bind(*seq)
         .bind(route.clone())
         .bind(account.clone())
         .bind(*sent_at)
+        .bind(words.clone())
         .execute(connection)
         .await?;
         Ok(true)
@@ -223,7 +229,7 @@ mod tests {
     use crate::store::tests::{new_job, open};
 
     fn new(seq: i64) -> NewDispatch {
-        NewDispatch { seq, route: "first".into(), account: "acme".into(), sent_at: 2_000 + seq }
+        NewDispatch { seq, route: "first".into(), account: "acme".into(), sent_at: 2_000 + seq, words: "said".into() }
     }
 
     fn upstream(id: &str) -> Upstream {
@@ -242,7 +248,8 @@ mod tests {
         assert!(!store.begin_dispatch(job.id, job.attempt + 1, new(1)).await.unwrap());
         assert_eq!(store.dispatch(job.id, 1).await.unwrap(), None, "whoever has lost the lease sends nothing");
         assert!(store.begin_dispatch(job.id, job.attempt, new(1)).await.unwrap());
-        let intent = Dispatch { route: "first".into(), sent_at: 2_001, upstream_id: None };
+        let words = Some("said".into());
+        let intent = Dispatch { route: "first".into(), sent_at: 2_001, words, upstream_id: None };
         assert_eq!(store.dispatch(job.id, 1).await.unwrap(), Some(intent.clone()));
         let read = store.job_by_payment(job.payment_hash).await.unwrap().unwrap();
         assert_eq!(read.state, JobState::Dispatching { seq: 1, provider: "first".into() });
@@ -261,9 +268,10 @@ mod tests {
         let job = claimed(&store, 1).await;
         store.begin_dispatch(job.id, job.attempt, new(1)).await.unwrap();
         store.hint_upstream(job.id, 1, "late".into()).await.unwrap();
-        let again = NewDispatch { route: "second".into(), sent_at: 9_000, ..new(1) };
+        let again = NewDispatch { route: "second".into(), sent_at: 9_000, words: "otherwise".into(), ..new(1) };
         store.begin_dispatch(job.id, job.attempt, again).await.unwrap();
-        let expected = Dispatch { route: "second".into(), sent_at: 9_000, upstream_id: None };
+        let words = Some("otherwise".into());
+        let expected = Dispatch { route: "second".into(), sent_at: 9_000, words, upstream_id: None };
         assert_eq!(store.dispatch(job.id, 1).await.unwrap(), Some(expected));
     }
 

@@ -22,11 +22,12 @@ struct SetBack {
 
 /// What moves by `$1`, or to `$2` where that is not enough.
 const MOVES: [&str; 3] = [
-    // What was paid for has its time from now on, and not from an hour that was none.
+    // What was paid for has its time from now on, and not from an hour that was none. A create that is looked for has the
+    // deadline in its words.
     "UPDATE jobs SET \
      deadline_at = deadline_at - CASE WHEN created_at - $1 > $2 THEN created_at - $2 ELSE $1 END, \
      created_at = CASE WHEN created_at - $1 > $2 THEN $2 ELSE created_at - $1 END \
-     WHERE created_at > $2 AND state NOT IN ('succeeded', 'failed')",
+     WHERE created_at > $2 AND state NOT IN ('dispatching', 'succeeded', 'failed')",
     // By this a create is looked for.
     "UPDATE dispatches SET sent_at = CASE WHEN sent_at - $1 > $2 THEN $2 ELSE sent_at - $1 END WHERE sent_at > $2",
     // The pauses between tries may be long: without a measure they are left alone.

@@ -119,7 +119,7 @@ fn describe() {
     describe_counter!("satforge_job_retries_total", "Jobs that went back to the queue.");
     describe_counter!("satforge_dispatches_total", "Creates sent to providers.");
     describe_histogram!("satforge_provider_seconds", Unit::Seconds, "Time of calls to providers.");
-    describe_counter!("satforge_cost_msat_total", "What generations cost, as the configuration reckons it.");
+    describe_counter!("satforge_cost_msat_total", "What generations with a result cost, as configured.");
     describe_counter!("satforge_earned_msat_total", "What callers paid for results that were delivered.");
     describe_counter!("satforge_webhooks_total", "Webhooks of providers.");
     describe_gauge!("satforge_refunds_due", "Refunds that have not been paid.");
@@ -127,6 +127,6 @@ fn describe() {
     describe_counter!("satforge_refund_fees_msat_total", "What routing refunds has cost.");
     describe_gauge!("satforge_refunds_due_sats", "Sats that are owed back.");
     describe_counter!("satforge_callbacks_total", "Tries to tell a caller of a job's end.");
-    describe_gauge!("satforge_route_circuit_open", "1 while nothing is sold for a provider.");
+    describe_gauge!("satforge_route_circuit_open", "1 while this route is closed, for whatever reason.");
     describe_histogram!("satforge_http_seconds", Unit::Seconds, "Time until a response begins.");
 }

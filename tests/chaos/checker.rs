@@ -131,8 +131,7 @@ impl Judge<'_> {
     fn clock_range(&self, from: Instant, to: Instant) -> i64 {
         let before = self.clock.iter().rfind(|set| set.at <= from).map_or(0, |set| set.ahead);
         let within = self.clock.iter().filter(|set| set.at > from && set.at <= to).map(|set| set.ahead);
-        let (least, most) =
-            within.fold((before, before), |(least, most), ahead| (least.min(ahead), most.max(ahead)));
+        let (least, most) = within.fold((before, before), |(least, most), ahead| (least.min(ahead), most.max(ahead)));
         most - least
     }
 
@@ -186,11 +185,8 @@ impl Judge<'_> {
     }
 
     fn sums(&mut self, everybody: &[Notes]) {
-        let paid: HashSet<&str> = everybody
-            .iter()
-            .filter_map(|notes| notes.paid.as_ref())
-            .map(|paid| paid.payment_hash.as_str())
-            .collect();
+        let paid: HashSet<&str> =
+            everybody.iter().filter_map(|notes| notes.paid.as_ref()).map(|paid| paid.payment_hash.as_str()).collect();
         let received = self.world.node.received();
         if received.len() != paid.len() || received.iter().any(|(hash, _)| !paid.contains(hex::encode(hash).as_str())) {
             let text = format!("{} payments came in for {} purchases", received.len(), paid.len());
@@ -212,7 +208,9 @@ impl Judge<'_> {
         let known: HashSet<u64> = everybody.iter().map(|notes| notes.job).collect();
         for (job, works) in self.works.iter().flatten() {
             if !known.contains(job) {
-                self.verdict.wrongs.push(format!("purchase {job}: {} works were made for nobody who paid", works.len()));
+                self.verdict
+                    .wrongs
+                    .push(format!("purchase {job}: {} works were made for nobody who paid", works.len()));
             }
         }
     }

@@ -37,6 +37,7 @@ pub struct ClockSet {
 
 pub struct Gateway {
     pub url: String,
+    binary: PathBuf,
     config: PathBuf,
     data: PathBuf,
     log: PathBuf,
@@ -46,6 +47,8 @@ pub struct Gateway {
     planted: Option<Bug>,
     child: Option<Child>,
     pub kills: u64,
+    disk: Mutex<Disk>,
+    was_broken_at_start: bool,
     settings: Mutex<Vec<ClockSet>>,
 }
 
@@ -60,6 +63,7 @@ impl Gateway {
         std::fs::write(&config, configuration(&data, port, world)).unwrap();
         Self {
             url: format!("http://127.0.0.1:{port}"),
+            binary: binary_in(folder),
             config,
             data,
             log: folder.join("gateway.log"),
@@ -69,13 +73,15 @@ impl Gateway {
             planted,
             child: None,
             kills: 0,
+            disk: Mutex::new(Disk::Well),
+            was_broken_at_start: false,
             settings: Mutex::new(vec![ClockSet { at: Instant::now(), ahead: 0 }]),
         }
     }
 
     /// A command line of the binary on this gateway's files, with its disk and its clock.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_satforge"));
+        let mut command = Command::new(&self.binary);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SATFORGE_")) {
             command.env_remove(name);
         }
@@ -98,6 +104,7 @@ impl Gateway {
                 let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
                 let child = self.command(&["serve"]).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
                 self.child = Some(child);
+                self.was_broken_at_start = *self.disk.lock().unwrap() != Disk::Well;
             }
             if tokio::net::TcpStream::connect(&address).await.is_ok() {
                 return Ok(());
@@ -122,8 +129,14 @@ impl Gateway {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some())
     }
 
+    /// Whether the disk was broken when the process began.
+    pub const fn was_broken_at_start(&self) -> bool {
+        self.was_broken_at_start
+    }
+
     /// Breaks or mends the disk.
     pub fn set_disk(&self, disk: Disk) {
+        *self.disk.lock().unwrap() = disk;
         self.control.write_all_at(&(disk as i64).to_ne_bytes(), 0).unwrap();
     }
 
@@ -153,10 +166,20 @@ impl Drop for Gateway {
     }
 }
 
+/// The binary as it is now: somebody may build another one meanwhile.
+fn binary_in(folder: &Path) -> PathBuf {
+    let (built, kept) = (Path::new(env!("CARGO_BIN_EXE_satforge")), folder.join("satforge"));
+    if std::fs::hard_link(built, &kept).is_err() {
+        std::fs::copy(built, &kept).unwrap();
+    }
+    kept
+}
+
 fn compile(shim: &Path) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chaos/shim.c");
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
-    let made = Command::new(compiler).args(["-O1", "-shared", "-fPIC", "-o"]).arg(shim).arg(source).arg("-ldl").status();
+    let made =
+        Command::new(compiler).args(["-O1", "-shared", "-fPIC", "-o"]).arg(shim).arg(source).arg("-ldl").status();
     assert!(made.is_ok_and(|status| status.success()), "a C compiler is needed for tests/chaos/shim.c");
 }
 

@@ -34,12 +34,12 @@ fn acts(seed: u64, seconds: u64) -> Vec<(Duration, Act)> {
             at += dice.millis(least, most);
         }
     };
-    each("kill", 3_000, 14_000, &mut |_| vec![(Duration::ZERO, Act::Kill)]);
-    each("disk", 8_000, 20_000, &mut |dice| {
+    each("kill", 4_000, 15_000, &mut |_| vec![(Duration::ZERO, Act::Kill)]);
+    each("disk", 10_000, 25_000, &mut |dice| {
         let disk = dice.pick(&[(2, Disk::Full), (2, Disk::ReadOnly), (2, Disk::NoFlush)]);
         vec![(Duration::ZERO, Act::Disk(disk)), (dice.millis(300, 2_500), Act::Disk(Disk::Well))]
     });
-    each("clock", 15_000, 45_000, &mut |dice| {
+    each("clock", 20_000, 60_000, &mut |dice| {
         let ahead = dice.pick(&[
             (3, 3 * MINUTE),
             (3, -3 * MINUTE),
@@ -50,7 +50,7 @@ fn acts(seed: u64, seconds: u64) -> Vec<(Duration, Act)> {
         ]);
         vec![(Duration::ZERO, Act::Clock(ahead)), (dice.millis(1_000, 8_000), Act::Clock(0))]
     });
-    each("away", 12_000, 40_000, &mut |dice| {
+    each("away", 25_000, 60_000, &mut |dice| {
         let backend = dice.pick(&[(1, Backend::Node), (2, Backend::Films), (1, Backend::Shapes)]);
         vec![(Duration::ZERO, Act::Away(backend, true)), (dice.millis(500, 4_000), Act::Away(backend, false))]
     });
@@ -64,12 +64,10 @@ pub async fn run(world: &Arc<World>, gateway: &Arc<Mutex<Gateway>>, seconds: u64
     let began = Instant::now();
     for (at, act) in acts(world.seed, seconds) {
         pass(at.saturating_sub(began.elapsed())).await;
+        revive(world, gateway).await?;
         match act {
             Act::Kill => {
                 let mut gateway = gateway.lock().await;
-                if gateway.has_ended() {
-                    return Err(format!("the gateway has ended by itself:\n{}", gateway.last_words(20)));
-                }
                 gateway.kill();
                 // A disk that was broken for the dead process is so for the next one.
                 start(&mut gateway).await?;
@@ -99,6 +97,19 @@ pub async fn run(world: &Arc<World>, gateway: &Arc<Mutex<Gateway>>, seconds: u64
     }
     pass(Duration::from_secs(seconds).saturating_sub(began.elapsed())).await;
     Ok(())
+}
+
+/// A gateway that finds its disk broken while it starts may give up. Any other end of its own is wrong.
+async fn revive(world: &World, gateway: &Mutex<Gateway>) -> Result<(), String> {
+    let mut gateway = gateway.lock().await;
+    if !gateway.has_ended() {
+        return Ok(());
+    }
+    if !gateway.was_broken_at_start() {
+        return Err(format!("the gateway has ended by itself:\n{}", gateway.last_words(20)));
+    }
+    world.weather.count("start-given-up");
+    start(&mut gateway).await
 }
 
 /// A gateway that cannot write need not start; so the disk is mended if it does not within a second or two.

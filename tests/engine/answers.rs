@@ -132,6 +132,24 @@ async fn a_job_that_no_create_brings_to_an_end_is_owed_back() {
 }
 
 #[tokio::test]
+async fn words_that_may_be_the_callers_own_buy_one_more_create_and_no_further() {
+    let perhaps = || Say(Ok(Poll::Failed(Ending::Perhaps)));
+    let fake = Fake::new(Script { poll: [perhaps()].into(), ..Script::default() });
+    World::new(&fake).await.expect_film().await;
+    assert_eq!(fake.creates(), [1, 2]);
+
+    let fake = Fake::new(Script { poll: (0..100).map(|_| perhaps()).collect(), ..Script::default() });
+    World::new(&fake).await.expect_owed("GENERATION_FAILED").await;
+    assert_eq!(fake.creates(), [1, 2]);
+
+    // A create that is refused has cost nothing, and does not begin anew.
+    let refused = || Say(Err(ProviderError::Refused(Ending::Perhaps)));
+    let fake = Fake::new(Script { submit: (0..100).map(|_| refused()).collect(), ..Script::default() });
+    World::new(&fake).await.expect_owed("GENERATION_FAILED").await;
+    assert_eq!(fake.creates(), [1, 2]);
+}
+
+#[tokio::test]
 async fn a_final_no_is_owed_back() {
     for (ending, code) in [(Ending::Failed, "GENERATION_FAILED"), (Ending::Rejected, "CONTENT_REJECTED")] {
         let at_submit = Script { submit: [Say(Err(ProviderError::Refused(ending)))].into(), ..Script::default() };

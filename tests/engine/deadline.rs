@@ -1,11 +1,13 @@
 //! A job ends at its deadline, whatever the provider does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use satforge::clock::ManualClock;
-use satforge::providers::{Found, ProviderError};
+use satforge::providers::{Found, Noticed, ProviderError};
+use tokio::sync::Notify;
 
-use crate::fake::Reply::{Hang, Panic, Say};
+use crate::fake::Reply::{After, Hang, Panic, Say};
 use crate::fake::{Fake, Script, stalls};
 use crate::kit::buyer::{MODEL, model};
 use crate::kit::until;
@@ -101,6 +103,48 @@ async fn a_create_that_may_have_arrived_is_stopped_upstream_at_the_deadline() {
     expires(&world, &clock, &ordered).await;
     until("it is discarded", async || (fake.about("discard") == ["up-found"]).then_some(())).await;
     assert_eq!(fake.creates(), [1]);
+}
+
+#[tokio::test]
+async fn what_a_webhook_has_told_is_stopped_upstream_at_the_deadline() {
+    let gate = Arc::new(Notify::new());
+    let fake = Fake::new(Script {
+        submit: [Say(Err(ProviderError::Ambiguous("cut".into())))].into(),
+        find: [After(gate.clone(), Err(ProviderError::Transient("too early to tell".into())))].into(),
+        notice: [Ok(Noticed { id: Some("up-told".into()) })].into(),
+        ..Script::default()
+    });
+    let (world, clock) = World::by_hand(&fake, |_| {}).await;
+    let ordered = world.order().await;
+    until("a look-up", async || (fake.count("find") == 1).then_some(())).await;
+    let url = format!("{}{}", world.url(), fake.webhook());
+    let told = crate::kit::client::builder().build().unwrap().post(url).body("genuine").send().await.unwrap();
+    assert_eq!(told.status(), 200);
+    clock.advance(DEADLINE + MOMENT);
+    gate.notify_one();
+    expires(&world, &clock, &ordered).await;
+    until("it is stopped", async || (fake.about("discard") == ["up-told"]).then_some(())).await;
+    assert_eq!((fake.creates(), fake.count("find")), (vec![1], 1));
+}
+
+#[tokio::test]
+async fn of_generations_that_look_alike_none_is_stopped() {
+    let fake = Fake::new(Script {
+        submit: [Say(Err(ProviderError::Ambiguous("cut".into())))].into(),
+        find: [
+            Say(Err(ProviderError::Transient("too early to tell".into()))),
+            Say(Ok(Found::Among(vec!["up-anyones".into()]))),
+        ]
+        .into(),
+        ..Script::default()
+    });
+    let (world, clock) = World::by_hand(&fake, |_| {}).await;
+    let ordered = world.order().await;
+    until("the look-up failed", async || (world.rows().await.job().await.failures == 1).then_some(())).await;
+    expires(&world, &clock, &ordered).await;
+    until("it was looked for", async || (fake.count("find") == 2).then_some(())).await;
+    world.app.stop().await;
+    assert_eq!(fake.count("discard"), 0, "it may be somebody else's");
 }
 
 #[tokio::test]

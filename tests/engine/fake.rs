@@ -140,7 +140,12 @@ impl Fake {
 
     /// Where the webhooks of the last create go, as a path.
     pub fn webhook(&self) -> String {
-        let url = self.orders().pop().unwrap().webhook.unwrap();
+        self.webhook_of(self.orders().len() - 1)
+    }
+
+    /// Where the webhooks of an order go, which is told by its place among all that were given.
+    pub fn webhook_of(&self, place: usize) -> String {
+        let url = self.orders()[place].webhook.clone().unwrap();
         url[url.find("/webhooks/").unwrap()..].to_owned()
     }
 

@@ -1,7 +1,11 @@
 //! Images for providers that fetch them themselves.
 
+use std::sync::Arc;
+
+use satforge::clock::SystemClock;
+use satforge::config::{Config, GatewayKey, KeyRing};
 use satforge::domain::ServiceId;
-use satforge::providers::{Account, Found, ProviderError};
+use satforge::providers::{Account, Found, ProviderError, Providers, Route};
 use serde_json::json;
 
 use crate::fake::Reply::Say;
@@ -60,5 +64,38 @@ async fn a_look_up_has_the_same_words_as_the_create() {
     assert_eq!(orders.iter().map(|order| order.operation).collect::<Vec<_>>(), ["submit", "find", "find"]);
     for order in &orders[1..] {
         assert_eq!((&order.input, order.sent_at), (&orders[0].input, orders[0].sent_at));
+    }
+}
+
+#[tokio::test]
+async fn paths_for_providers_are_good_for_as_long_as_their_key_is_there() {
+    let fake = Fake::endless();
+    let start = async |folder: Arc<tempfile::TempDir>, seeds: &[u8]| {
+        let mut settings = Route::plain(ServiceId::Model3d, fake.clone()).settings().clone();
+        template(&mut settings);
+        let routes = Providers::of(vec![Route::new(settings, fake.clone(), Account::default())]);
+        let keys = seeds.iter().map(|seed| GatewayKey::new([*seed; 32])).collect();
+        let keyed = |config: &mut Config| config.keys = KeyRing::new(keys).unwrap();
+        World::over(routes, folder, Arc::new(SystemClock), keyed).await
+    };
+    let world = start(Arc::new(tempfile::tempdir().unwrap()), &[1]).await;
+    let purchase = world.buyer.pay(world.url(), MODEL, model(40)).await;
+    world.buyer.present(world.url(), &purchase, "respond-async").await;
+    world.rows().await.wait_for("running").await;
+    let image = fake.orders()[0].input["image_url"].as_str().unwrap()[world.url().len()..].to_owned();
+    let webhook = fake.webhook();
+    let client = crate::kit::client::builder().build().unwrap();
+
+    let mut running = world;
+    for (keys, expected) in [(&[2, 1][..], 200), (&[2], 404)] {
+        running.rows().await.forget_keys().await;
+        let World { app, folder, .. } = running;
+        app.stop().await;
+        let world = start(folder, keys).await;
+        let served = world.buyer.get(&format!("{}{image}", world.url())).await.status();
+        assert_eq!(served, expected, "{keys:?}");
+        let told = client.post(format!("{}{webhook}", world.url())).body("genuine").send().await.unwrap().status();
+        assert_eq!(told, expected, "{keys:?}");
+        running = world;
     }
 }

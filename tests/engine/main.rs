@@ -13,6 +13,7 @@ mod images;
 mod latency;
 mod leases;
 mod results;
+mod reworded;
 mod routes;
 mod stop;
 mod webhooks;

@@ -1,11 +1,17 @@
 //! Copying a result: nothing but a whole file of the right kind counts.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use satforge::providers::{Ending, ProviderError};
+use satforge::artifacts::ByteStream;
+use satforge::clock::ManualClock;
+use satforge::domain::ServiceId;
+use satforge::providers::{Account, Ending, ProviderError, Providers, Route};
 
 use crate::fake::Reply::{Hang, Panic, Say};
-use crate::fake::{Fake, Script, breaks, bytes, stalls};
+use crate::fake::{Fake, Reply, Script, breaks, bytes, stalls};
+use crate::kit::until;
 use crate::world::World;
 
 #[tokio::test]
@@ -84,6 +90,42 @@ async fn a_discard_that_fails_hangs_or_panics_does_not_touch_the_outcome() {
         let fake = Fake::new(Script { discard: [reply].into(), ..Script::default() });
         World::new(&fake).await.expect_film().await;
     }
+}
+
+/// Whether a route is still sold after so many results that came to nothing in time.
+async fn is_sold_after(sources: impl Fn() -> Reply<ByteStream>, is_storage_broken: bool) -> bool {
+    let fetch = (0..1_000).map(|_| sources()).collect();
+    let fake = Fake::new(Script { fetch, ..Script::default() });
+    let settings = Route::plain(ServiceId::Video, fake.clone()).settings().clone();
+    let route = Route::new(settings, fake.clone(), Account::default());
+    let (folder, clock) = (Arc::new(tempfile::tempdir().unwrap()), Arc::new(ManualClock::new(crate::world::EPOCH)));
+    let world = World::over(Providers::of(vec![route]), folder, clock.clone(), |config| {
+        config.jobs.lease = Duration::from_hours(24);
+    })
+    .await;
+    if is_storage_broken {
+        let results = world.folder.path().join("artifacts/results");
+        std::fs::write(&results, "no folder").unwrap();
+    }
+    let mut ordered = Vec::new();
+    for _ in 0..3 {
+        ordered.push(world.order().await);
+    }
+    let fetched = || fake.about("fetch").into_iter().collect::<BTreeSet<_>>().len();
+    until("each is fetched", async || (fetched() == 3).then_some(())).await;
+    clock.advance(Duration::from_hours(1));
+    world.app.jobs.wake();
+    for purchase in &ordered {
+        world.outcome(purchase).await.owed(502, "GENERATION_FAILED", crate::world::PRICE);
+    }
+    crate::routes::sells(&world).await
+}
+
+#[tokio::test]
+async fn a_storage_that_takes_no_results_closes_no_route() {
+    assert!(is_sold_after(|| Say(Ok(crate::fake::film())), true).await);
+    let unavailable = || Say(Err(ProviderError::Transient("503".into())));
+    assert!(!is_sold_after(unavailable, false).await, "a source that gives none does");
 }
 
 #[tokio::test]

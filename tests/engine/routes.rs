@@ -26,7 +26,7 @@ fn fault() -> ProviderError {
     ProviderError::OperatorFault("402".into())
 }
 
-async fn sells(world: &World) -> bool {
+pub async fn sells(world: &World) -> bool {
     let url = format!("{}{VIDEO}", world.url());
     let asked = crate::kit::client::builder()
         .build()
@@ -177,6 +177,54 @@ async fn a_provider_without_room_is_asked_again_and_stays_open() {
     world.expect_film().await;
     assert_eq!(fake.creates(), [1; 6], "none of them counts");
     assert!(sells(&world).await);
+}
+
+#[tokio::test]
+async fn a_pause_that_one_provider_asks_for_keeps_nobody_from_the_next_way() {
+    let hour = Some(Duration::from_hours(1));
+    for asks in [
+        ProviderError::Busy { retry_after: hour },
+        ProviderError::NotStarted { message: "429".into(), retry_after: hour },
+    ] {
+        let first = Fake::named("first", failing::<1>(&asks));
+        let second = Fake::named("second", failing::<2>(&not_started()));
+        let world = World::routed(&[&first, &second]).await;
+        world.expect_film().await;
+        world.buy().await.result_path();
+        assert_eq!((first.count("submit"), second.count("submit")), (1, 4), "{asks}");
+        assert!(sells(&world).await);
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_a_provider_asks_for_is_kept_by_every_job() {
+    let pause = Duration::from_millis(300);
+    let fake = Fake::new(failing::<1>(&ProviderError::Busy { retry_after: Some(pause) }));
+    let world = World::new(&fake).await;
+    let first = world.order().await;
+    until("the pause is asked for", async || (fake.count("submit") == 1).then_some(())).await;
+    let second = world.order().await;
+    for purchase in [first, second] {
+        world.outcome(&purchase).await.result_path();
+    }
+    let times: Vec<_> = fake.calls().into_iter().filter(|call| call.operation == "submit").map(|c| c.at).collect();
+    assert_eq!(times.len(), 3);
+    assert!(times[1..].iter().all(|at| *at - times[0] >= pause), "{times:?}");
+}
+
+#[tokio::test]
+async fn a_route_that_keeps_ten_jobs_waiting_is_not_sold() {
+    let hour = Some(Duration::from_hours(1));
+    let fake = Fake::new(failing::<1>(&ProviderError::Busy { retry_after: hour }));
+    let world = World::new(&fake).await;
+    for jobs in 1..=10 {
+        assert!(sells(&world).await, "{jobs}");
+        world.order().await;
+        let waits = async || world.rows().await.jobs().await.iter().filter(|job| job.failures == 1).count() == jobs;
+        until("it waits", async || waits().await.then_some(())).await;
+    }
+    assert!(!sells(&world).await);
+    assert_eq!(fake.count("submit"), 1);
 }
 
 #[tokio::test]

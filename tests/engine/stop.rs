@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use satforge::clock::SystemClock;
-use satforge::providers::Found;
+use satforge::config::{ImageBounds, RouteConfig};
+use satforge::domain::ServiceId;
+use satforge::providers::{Account, Found, ProviderError, Providers, Route};
 
 use crate::fake::Reply::{Hang, Say};
 use crate::fake::{Fake, Script};
+use crate::kit::buyer::{MODEL, model};
 use crate::kit::until;
 use crate::world::World;
 
@@ -73,6 +76,28 @@ async fn a_job_whose_provider_was_removed_goes_to_the_one_that_there_is() {
     let world = World::start(&other, folder, Arc::new(SystemClock), |_| {}).await;
     buyer.present(world.url(), &purchase, "wait=120").await.result_path();
     assert_eq!(other.creates(), [2]);
+}
+
+#[tokio::test]
+async fn what_no_route_takes_any_more_is_owed_back() {
+    let busy = || Say(Err(ProviderError::Busy { retry_after: None }));
+    let full = Fake::new(Script { submit: (0..10_000).map(|_| busy()).collect(), ..Script::default() });
+    let world = World::one_route(&full, ServiceId::Model3d, |_| {}, Account::default()).await;
+    let purchase = world.buyer.pay(world.url(), MODEL, model(40)).await;
+    world.buyer.present(world.url(), &purchase, "respond-async").await;
+    until("a create", async || (full.count("submit") > 0).then_some(())).await;
+    let World { app, folder, buyer } = world;
+    app.stop().await;
+
+    let other = Fake::new(Script::default());
+    let settings = Route::plain(ServiceId::Model3d, other.clone()).settings().clone();
+    let image = ImageBounds { min_side: Some(4_000), ..ImageBounds::default() };
+    let route = Route::new(RouteConfig { image, ..settings }, other.clone(), Account::default());
+    let world = World::over(Providers::of(vec![route]), folder, Arc::new(SystemClock), |_| {}).await;
+    let outcome = buyer.present(world.url(), &purchase, "wait=120").await;
+    outcome.owed(502, "GENERATION_FAILED", 350);
+    assert!(outcome.json["detail"].as_str().unwrap().contains("can no longer be run"), "{}", outcome.json);
+    assert_eq!(other.count("submit"), 0);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use satforge::domain::ServiceId;
-use satforge::providers::{Account, Found, NoticeError, Noticed, ProviderError};
+use satforge::providers::{Account, Ending, Found, NoticeError, Noticed, Poll, ProviderError};
 
 use crate::fake::Reply::Say;
 use crate::fake::{Fake, Script};
@@ -66,8 +66,8 @@ async fn what_is_not_genuine_changes_nothing() {
     world.outcome(&purchase).await.result_path();
 }
 
-fn pending() -> satforge::providers::Poll {
-    satforge::providers::Poll::Pending { progress: None, ahead: Some(3) }
+fn pending() -> Poll {
+    Poll::Pending { progress: None, ahead: Some(3) }
 }
 
 #[tokio::test]
@@ -86,6 +86,25 @@ async fn a_webhook_resolves_a_create_whose_answer_was_lost() {
     world.outcome(&purchase).await.result_path();
     assert_eq!(fake.creates(), [1], "nothing was sent again");
     assert_eq!(fake.about("poll"), ["up-told"]);
+}
+
+#[tokio::test]
+async fn a_webhook_of_a_create_that_is_over_says_nothing_about_the_next_one() {
+    let fake = Fake::endless();
+    fake.poll_next([Say(Ok(Poll::Failed(Ending::Transient))), Say(Ok(pending()))].into());
+    let world = waiting(&fake).await;
+    let purchase = world.order().await;
+    polled(&fake, 2).await;
+    assert_eq!(fake.creates(), [1, 2]);
+    let (first, second) = (fake.webhook_of(0), fake.webhook_of(1));
+    assert_ne!(first, second);
+    assert_eq!(send(&world, &first, "genuine").await, 200);
+    assert_eq!((fake.count("notice"), fake.count("poll")), (0, 2), "nobody looks at it");
+    fake.finish();
+    assert_eq!(send(&world, &second, "genuine").await, 200);
+    world.outcome(&purchase).await.result_path();
+    assert_eq!((fake.count("notice"), fake.count("poll")), (1, 3));
+    assert_eq!(fake.about("fetch"), fake.about("poll")[1..2]);
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ impl World {
         Self::over(routes, Arc::new(tempfile::tempdir().unwrap()), Arc::new(SystemClock), |_| {}).await
     }
 
-    async fn over(
+    pub async fn over(
         routes: Providers,
         folder: Arc<tempfile::TempDir>,
         clock: Arc<dyn Clock>,

@@ -81,6 +81,45 @@ async fn a_gateway_whose_bucket_is_away_starts_and_sells_nothing() {
 }
 
 #[tokio::test]
+async fn a_result_is_served_by_a_signed_redirect() {
+    let bucket = Bucket::start().await;
+    let setup = bucket.setup("shop").set("ARTIFACTS__SERVE", "redirect").set("ARTIFACTS__REDIRECT_SECONDS", 90);
+    let app = setup.start().await;
+    let url = app.redeem(&app.buy(VIDEO, &video_body("elsewhere")).await).await.json()["videoUrl"].clone();
+    let path = app.path_of(url.as_str().unwrap());
+    let name = path.rsplit('/').next().unwrap().to_owned();
+    assert!(path.starts_with("/artifacts/"), "callers get a URL of the gateway: {path}");
+
+    let client = crate::support::client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let here = format!("{}{path}", app.public_url());
+    let sent = client.get(&here).header("range", "bytes=0-1").send().await.unwrap();
+    assert_eq!((sent.status().as_u16(), &sent.headers()["cache-control"]), (302, &"no-store".parse().unwrap()));
+    let location: url::Url = sent.headers()["location"].to_str().unwrap().parse().unwrap();
+    assert!(sent.bytes().await.unwrap().is_empty());
+    assert_eq!(location.origin().ascii_serialization(), bucket.endpoint());
+    assert!(location.path().ends_with(&format!("/shop/results/{name}")), "{}", location.path());
+    let said: std::collections::BTreeMap<_, _> = location.query_pairs().into_owned().collect();
+    assert_eq!(said["X-Amz-Expires"], "90");
+    assert_eq!(said["X-Amz-Signature"].len(), 64);
+    let served = client.get(location).send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(served, bucket.file(&format!("shop/results/{name}")).unwrap());
+
+    let head = client.head(&here).send().await.unwrap();
+    let length = head.headers()["content-length"].to_str().unwrap().to_owned();
+    assert_eq!((head.status().as_u16(), length), (200, served.len().to_string()), "nothing is sent, so nobody is");
+    let etag = head.headers()["etag"].clone();
+    assert_eq!(client.get(&here).header("if-none-match", etag).send().await.unwrap().status(), 304);
+    let unknown = here.replace(&name, STRAY);
+    assert_eq!(client.get(unknown).send().await.unwrap().status(), 404);
+    bucket.leave();
+    assert_eq!(client.get(&here).send().await.unwrap().status(), 503);
+    bucket.come_back();
+    bucket.remove(&format!("shop/results/{name}"));
+    assert_eq!(client.get(&here).send().await.unwrap().status(), 410);
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_result_waits_until_the_bucket_is_back() {
     let bucket = Bucket::start().await;
     let app = bucket.setup("shop").start().await;

@@ -4,7 +4,7 @@ use satforge::providers::Ending;
 use serde_json::{Value, json};
 
 use crate::callbacks::{body, buy};
-use crate::support::{Answer, DAY, Generation, Receiver, Setup, SubmitStep, TestApp, VIDEO, video_body};
+use crate::support::{Answer, DAY, Generation, Purchase, Receiver, Setup, SubmitStep, TestApp, VIDEO, video_body};
 
 #[tokio::test]
 async fn the_secret_is_told_to_whoever_presents_the_credential_and_to_nobody_else() {
@@ -63,6 +63,30 @@ async fn the_secret_is_told_with_an_error_too() {
     let without = app.redeem(&app.buy(VIDEO, &video_body("a cat")).await).await;
     assert_eq!(without.outcome(), (502, "GENERATION_FAILED"));
     assert!(without.json().get("callback_secret").is_none());
+    app.stop().await;
+}
+
+/// Whoever presents the credential with other bytes is not its holder, for all that is known.
+#[tokio::test]
+async fn the_secret_is_not_told_to_whoever_presents_other_bytes() {
+    let (app, receiver) = (TestApp::start().await, Receiver::start([]).await);
+    let (purchase, secret) = buy(&app, &body(&receiver.url("/"), None)).await;
+    for is_redeemed in [false, true] {
+        if is_redeemed {
+            assert_eq!(app.redeem(&purchase).await.json()["callback_secret"], secret);
+        }
+        let plain = Purchase { body: video_body("a cat"), ..purchase.clone() };
+        let refused = app.redeem(&plain).await;
+        assert_eq!(refused.outcome(), (402, "BODY_MISMATCH"));
+        assert!(refused.json().get("callback_secret").is_none() && !refused.text().contains(&secret));
+
+        let elsewhere = Purchase { body: body(&receiver.url("/elsewhere"), None), ..purchase.clone() };
+        let refused = app.redeem(&elsewhere).await;
+        assert_eq!(refused.outcome(), (402, "BODY_MISMATCH"));
+        let new = refused.json()["callback_secret"].as_str().unwrap().to_owned();
+        assert!(new.starts_with("whsec_") && new != secret, "the secret of the new challenge");
+        assert!(!refused.text().contains(&secret));
+    }
     app.stop().await;
 }
 

@@ -46,6 +46,11 @@ impl Rows {
         rows.iter().map(read).collect()
     }
 
+    /// Forgets which secrets have signed, as an operator does whose secret has leaked.
+    pub async fn forget_keys(&mut self) {
+        query("DELETE FROM minting_keys").execute(&mut self.0).await.unwrap();
+    }
+
     /// What each create was charged, in millionths of the provider's unit, and what that is in msat.
     pub async fn costs(&mut self) -> Vec<(Option<i64>, Option<i64>)> {
         let rows = query("SELECT charged_micros, cost_msat FROM dispatches ORDER BY job_id, seq");

@@ -9,12 +9,13 @@ use crate::source::{Source, code, files, mentions, own_files, words_after};
 
 /// Every migration and the SHA-256 of its file. One that has landed is never edited: a database that has run it would
 /// refuse to start. A change of the schema is a new file.
-const MIGRATIONS: [(&str, &str); 5] = [
+const MIGRATIONS: [(&str, &str); 6] = [
     ("migrations/sqlite/0001_jobs.sql", "cfb2e46d3f9ec8ffa90c691656aa3a93684c1438518f279e6f8fda97f10c70d5"),
     ("migrations/sqlite/0002_settlements.sql", "838925f4b88db76fe7d9e3d6788b7b5abb851d0fb431cf14982da9a38309b376"),
     ("migrations/sqlite/0003_callbacks.sql", "0b79f07ee55f5d6bc7cbbd063f45a3bca1ef16bef6b971835e7ea2377ca2a9ee"),
     ("migrations/sqlite/0004_dispatches.sql", "6ed31f5abae67cf7e1f5bd0fbc40d88232e5a113cac99e9fe8a955262e007b1d"),
     ("migrations/sqlite/0005_refunds.sql", "1434bdc4a553dbbe8e67e812ac2b28fe33300d4521f93ca515ad2b414cb9aeb4"),
+    ("migrations/sqlite/0006_dispatch_words.sql", "f299a3477c1bd818d49c1b341af586567fc53ebe31c8cc6e1fdd6cf5fc7ebc45"),
 ];
 
 /// The codes that callers were promised, with their statuses. A client branches on them: none goes, and none moves.

@@ -9,12 +9,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use object_store::multipart::MultipartStore as _;
 use object_store::{MultipartId, ObjectStoreExt as _};
+use tokio::fs::File;
+use tokio::io::AsyncWriteExt as _;
 
 use super::Bucket;
 use crate::artifacts::{ArtifactError, RESULTS};
 
 /// The folder of the notes.
 const FOLDER: &str = "uploads";
+/// What the name of a note ends with while it is being written.
+const DRAFT: char = '~';
 /// What is remembered at the most. Beyond that, the next start finds the notes and the files.
 const MOST: usize = 1_000;
 /// What could not be cleared away so often is left to the next start, or to a rule of the bucket.
@@ -60,10 +64,10 @@ impl Strays {
         Self { folder: None, waiting: Mutex::default() }
     }
 
-    /// Notes an upload before its first part.
-    pub(super) fn note(&self, name: &str, upload: &MultipartId) -> Result<(), ArtifactError> {
+    /// Notes an upload before its first part; afterwards the note is whole, and on disk.
+    pub(super) async fn note(&self, name: &str, upload: &MultipartId) -> Result<(), ArtifactError> {
         let Some(folder) = &self.folder else { return Ok(()) };
-        std::fs::write(folder.join(name), upload).map_err(|error| ArtifactError::Storage(error.to_string()))
+        write(folder, name, upload).await.map_err(|error| ArtifactError::Storage(error.to_string()))
     }
 
     /// Forgets an upload that is whole or given up.
@@ -89,12 +93,43 @@ impl Strays {
 fn read(folder: &Path) -> std::io::Result<Vec<Stray>> {
     std::fs::create_dir_all(folder)?;
     let mut noted = Vec::new();
-    for entry in std::fs::read_dir(folder)?.take(MOST) {
+    for entry in std::fs::read_dir(folder)? {
+        if noted.len() == MOST {
+            break;
+        }
         let entry = entry?;
-        let upload = std::fs::read_to_string(entry.path())?;
-        noted.push(Stray::new(entry.file_name().to_string_lossy().into_owned(), Some(upload), false));
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.ends_with(DRAFT) {
+            // Nothing of that upload was sent.
+            let _ = std::fs::remove_file(entry.path());
+            continue;
+        }
+        match std::fs::read_to_string(entry.path()) {
+            Ok(upload) if !upload.is_empty() => noted.push(Stray::new(name, Some(upload), false)),
+            // One upload that stays is no reason to sell nothing.
+            unread => {
+                let error = unread.err().map_or_else(|| "it is empty".to_owned(), |error| error.to_string());
+                tracing::warn!(
+                    folder = FOLDER,
+                    error,
+                    "the note of an upload cannot be read; what was begun stays in \
+                    the storage until a rule of the bucket ends it"
+                );
+            }
+        }
     }
     Ok(noted)
+}
+
+async fn write(folder: &Path, name: &str, upload: &MultipartId) -> std::io::Result<()> {
+    let draft = folder.join(format!("{name}{DRAFT}"));
+    let mut file = File::create(&draft).await?;
+    file.write_all(upload.as_bytes()).await?;
+    // `sync_all` alone forgets how the last write ended.
+    file.flush().await?;
+    file.sync_all().await?;
+    tokio::fs::rename(&draft, folder.join(name)).await?;
+    File::open(folder).await?.sync_all().await
 }
 
 impl Bucket {
@@ -141,5 +176,42 @@ impl Bucket {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(folder: &Path) -> Vec<(String, Option<String>)> {
+        let strays = Strays::open(folder).unwrap();
+        let mut noted: Vec<_> = strays.waiting().drain(..).map(|stray| (stray.name, stray.upload)).collect();
+        noted.sort();
+        noted
+    }
+
+    #[tokio::test]
+    async fn a_note_is_read_back_until_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let strays = Strays::open(folder.path()).unwrap();
+        strays.note("a.mp4", &"one".to_owned()).await.unwrap();
+        strays.note("b.mp4", &"two".to_owned()).await.unwrap();
+        let files = std::fs::read_dir(folder.path().join(FOLDER)).unwrap().count();
+        assert_eq!(files, 2, "no draft is left");
+        strays.forget("a.mp4");
+        assert_eq!(noted(folder.path()), [("b.mp4".to_owned(), Some("two".to_owned()))]);
+    }
+
+    #[tokio::test]
+    async fn a_note_that_cannot_be_read_is_no_reason_not_to_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = folder.path().join(FOLDER);
+        Strays::open(folder.path()).unwrap().note("good.mp4", &"one".to_owned()).await.unwrap();
+        std::fs::write(notes.join("bytes.mp4"), b"\xff\xfe").unwrap();
+        std::fs::write(notes.join("empty.mp4"), b"").unwrap();
+        std::fs::create_dir(notes.join("folder.mp4")).unwrap();
+        std::fs::write(notes.join("half.mp4~"), b"on").unwrap();
+        assert_eq!(noted(folder.path()), [("good.mp4".to_owned(), Some("one".to_owned()))]);
+        assert!(!notes.join("half.mp4~").exists());
     }
 }

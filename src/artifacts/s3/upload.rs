@@ -134,13 +134,16 @@ impl Upload {
         let (tell, told) = oneshot::channel();
         let begin = async move {
             let begun = bucket.client.create_multipart_opts(&key, options).await.map_err(ArtifactError::from);
-            let noted = begun.and_then(|upload| match bucket.strays.note(&name, &upload) {
-                Ok(()) => Ok(upload),
-                Err(error) => {
-                    bucket.give_up(Stray::new(name.clone(), Some(upload), false));
-                    Err(error)
-                }
-            });
+            let noted = match begun {
+                Ok(upload) => match bucket.strays.note(&name, &upload).await {
+                    Ok(()) => Ok(upload),
+                    Err(error) => {
+                        bucket.give_up(Stray::new(name.clone(), Some(upload), false));
+                        Err(error)
+                    }
+                },
+                Err(error) => Err(error),
+            };
             if let Err(Ok(upload)) = tell.send(noted) {
                 bucket.give_up(Stray::new(name, Some(upload), false));
             }

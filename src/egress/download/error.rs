@@ -45,12 +45,6 @@ pub enum DownloadError {
 }
 
 impl DownloadError {
-    /// Whether the same download may succeed later, from the beginning.
-    #[must_use]
-    pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Broken(_) | Self::Unavailable { .. } | Self::Changed(_))
-    }
-
     /// Whether the server may go on with the same file if it is asked again.
     pub(super) const fn is_break(&self) -> bool {
         matches!(self, Self::Broken(_) | Self::Unavailable { .. })

@@ -1,5 +1,7 @@
 //! Copying a result from the provider into our storage.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -32,6 +34,7 @@ impl Execution {
                 }
             }
             let name = ArtifactName::new(service, rand::random());
+            let mut is_ours = false;
             let fetched = self.call(&route, "fetch", route.provider().fetch(&generation.task())).await;
             let problem = match fetched {
                 Ok(source) => match self.copy(&name, source, limit).await? {
@@ -49,7 +52,10 @@ impl Execution {
                     Err(error @ (ArtifactError::TooLarge(_) | ArtifactError::WrongKind)) => {
                         ProviderError::Unusable(error.to_string())
                     }
-                    Err(error) => ProviderError::Transient(error.to_string()),
+                    Err(error) => {
+                        is_ours = !matches!(error, ArtifactError::Source(_));
+                        ProviderError::Transient(error.to_string())
+                    }
                 },
                 // It may be on its way to where it will be.
                 Err(ProviderError::Gone) if misses >= MOST_MISSES => {
@@ -65,7 +71,10 @@ impl Execution {
             tracing::warn!(job.id = %self.job.id, error = %problem, errors, "storing a result failed");
             self.pause(self.poll_pause(&route, errors)).await?;
             if self.is_overdue() {
-                route.spoiled("results cannot be fetched in time");
+                // What our own storage does not take is not the route's fault.
+                if !is_ours {
+                    route.spoiled("results cannot be fetched in time");
+                }
                 return Ok(());
             }
         }
@@ -88,12 +97,15 @@ impl Execution {
     ) -> Result<Result<u64, ArtifactError>, Stop> {
         let left = self.job.deadline_at.saturating_sub(self.engine.now()).max(0);
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        let idle = self.engine.config.provider_timeout;
-        let source = with_idle_timeout(source, idle);
+        let (idle, awaited) = (self.engine.config.provider_timeout, Arc::new(AtomicBool::new(false)));
+        let source = with_idle_timeout(source, idle, awaited.clone());
         tokio::select! {
             () = self.shutdown.soft() => Err(Stop::Shutdown),
             copied = tokio::time::timeout(left, self.engine.artifacts.put_result(name, source, limit)) => {
-                Ok(copied.unwrap_or_else(|_| Err(ArtifactError::Source("the deadline has passed".to_owned()))))
+                Ok(copied.unwrap_or_else(|_| {
+                    let late = "the deadline has passed".to_owned();
+                    Err(if awaited.load(Ordering::Acquire) { ArtifactError::Source(late) } else { ArtifactError::Storage(late) })
+                }))
             }
         }
     }
@@ -124,12 +136,15 @@ impl Execution {
     }
 }
 
-/// Errors when nothing arrives for `idle`.
-fn with_idle_timeout(source: ByteStream, idle: Duration) -> ByteStream {
-    stream::unfold(source, move |mut source| async move {
-        match tokio::time::timeout(idle, source.next()).await {
-            Ok(chunk) => Some((chunk?, source)),
-            Err(_) => Some((Err("nothing arrived within the timeout".into()), source)),
+/// Errors when nothing arrives for `idle`. `awaited` says whether it is the source that is being waited for.
+fn with_idle_timeout(source: ByteStream, idle: Duration, awaited: Arc<AtomicBool>) -> ByteStream {
+    stream::unfold((source, awaited), move |(mut source, awaited)| async move {
+        awaited.store(true, Ordering::Release);
+        let chunk = tokio::time::timeout(idle, source.next()).await;
+        awaited.store(false, Ordering::Release);
+        match chunk {
+            Ok(chunk) => Some((chunk?, (source, awaited))),
+            Err(_) => Some((Err("nothing arrived within the timeout".into()), (source, awaited))),
         }
     })
     .boxed()

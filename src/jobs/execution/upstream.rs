@@ -10,19 +10,22 @@ use sha2::{Digest as _, Sha256};
 use crate::domain::JobSpec;
 use crate::domain::template::Given;
 use crate::providers::{Order, ProviderError, Route, Task};
+use crate::store::Dispatch;
 
 use super::{Execution, Stop};
 
 /// A create of this job, sent or about to be.
 pub(super) struct Sent {
-    route: Arc<Route>,
+    pub route: Arc<Route>,
     key: String,
     spec: JobSpec,
     input: Map<String, Value>,
     webhook: Option<String>,
-    at: i64,
+    pub at: i64,
     age: Duration,
     time_left: Duration,
+    /// A hash of what it can be looked for by.
+    pub words: String,
 }
 
 /// A generation that was started for this job.
@@ -70,7 +73,8 @@ impl Execution {
         let webhook = is_told.then(|| format!("{base}{}", links.webhook(self.job.id, seq)));
         let time_left = millis(self.ends_at(route, sent_at).saturating_sub(now));
         let age = millis(now.saturating_sub(sent_at));
-        Some(Sent { route: route.clone(), key, spec, input, webhook, at: sent_at, age, time_left })
+        let words = words(route, &input);
+        Some(Sent { route: route.clone(), key, spec, input, webhook, at: sent_at, age, time_left, words })
     }
 
     /// When a generation that was asked for at `sent_at` has to be done, in Unix milliseconds.
@@ -81,8 +85,14 @@ impl Execution {
 
     /// When the last create went out; a job from before that was written down is as old as itself.
     pub(super) async fn sent_at(&self) -> Result<i64, Stop> {
-        let dispatch = self.engine.store.dispatch(self.job.id, self.job.dispatches).await?;
-        Ok(dispatch.map_or(self.job.created_at, |dispatch| dispatch.sent_at))
+        Ok(self.intent(self.job.dispatches).await?.sent_at)
+    }
+
+    /// What was written down before the create number `seq` went out, and what is known of it since.
+    pub(super) async fn intent(&self, seq: i64) -> Result<Dispatch, Stop> {
+        let unwritten =
+            || Dispatch { route: String::new(), sent_at: self.job.created_at, words: None, upstream_id: None };
+        Ok(self.engine.store.dispatch(self.job.id, seq).await?.unwrap_or_else(unwritten))
     }
 
     /// The generation that the last create has started.
@@ -148,6 +158,30 @@ impl Execution {
 fn seed(key: &str) -> u32 {
     let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(key.as_bytes()));
     u32::from_be_bytes([a, b, c, d]) >> 1
+}
+
+/// What a create can be looked for by, as a hash: it repeats no prompt. Whoever changes the route, the public URL or the
+/// key that signs an image's path would look for something else.
+fn words(route: &Route, input: &Map<String, Value>) -> String {
+    let mut hash = Sha256::new();
+    let said = (&route.settings().provider, &route.settings().model, input);
+    // Neither a hash nor JSON of strings as keys refuses anything.
+    let _ = serde_json::to_writer(HashWriter(&mut hash), &said);
+    hex::encode(hash.finalize())
+}
+
+/// Hashes a large input without a copy of it.
+struct HashWriter<'h>(&'h mut Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn millis(milliseconds: i64) -> Duration {

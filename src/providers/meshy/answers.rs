@@ -46,8 +46,14 @@ pub(super) fn state(task: &Value) -> Result<Poll, ProviderError> {
 }
 
 fn failure(task: &Value) -> Ending {
-    let said = ["type", "code", "message"].map(|name| text(task, &format!("/task_error/{name}"))).join(" ");
-    ending(&said)
+    let said = |name| text(task, &format!("/task_error/{name}"));
+    match ending(&format!("{} {}", said("type"), said("code"))) {
+        Ending::Rejected => Ending::Rejected,
+        _ if is_moderation(said("message")) => Ending::Rejected,
+        // A code repeats nobody's words.
+        Ending::Perhaps => Ending::Transient,
+        Ending::Transient | Ending::Failed => ending(said("message")),
+    }
 }
 
 #[cfg(test)]
@@ -124,8 +130,10 @@ mod tests {
         let done = json!({"status": "SUCCEEDED", "progress": 100, "consumed_credits": 30});
         assert_eq!(state(&done), Ok(Poll::Ready { charged: Some(30.0) }));
         for (error, expected) in [
-            (json!({"message": "The server is busy. Please try again later."}), Ending::Transient),
+            (json!({"message": "The server is busy. Please try again later."}), Ending::Perhaps),
+            (json!({"message": "x", "type": "server_busy"}), Ending::Transient),
             (json!({"message": "x", "type": "moderation"}), Ending::Rejected),
+            (json!({"message": "flagged", "code": "internal"}), Ending::Rejected),
             (json!({"message": "No object found in the image"}), Ending::Failed),
             (json!(null), Ending::Failed),
         ] {

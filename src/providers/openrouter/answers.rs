@@ -159,8 +159,8 @@ mod tests {
         assert_eq!(look(200, unpriced), Ok(Poll::Ready { charged: None }));
         for (body, expected) in [
             (r#"{"status":"failed","error":"Content policy violation"}"#, Ending::Rejected),
-            (r#"{"status":"failed","error":"The provider is overloaded"}"#, Ending::Transient),
-            (r#"{"status":"failed","error":{"message":"Provider timed out"}}"#, Ending::Transient),
+            (r#"{"status":"failed","error":"The provider is overloaded"}"#, Ending::Perhaps),
+            (r#"{"status":"failed","error":{"message":"Provider timed out"}}"#, Ending::Perhaps),
             (r#"{"status":"failed","error":null}"#, Ending::Failed),
             (r#"{"status":"cancelled"}"#, Ending::Failed),
             (r#"{"status":"expired","error":"Job exceeded maximum time to live"}"#, Ending::Failed),

@@ -83,9 +83,17 @@ fn codes_and_words_tell_how_a_prediction_ended() {
         "Prediction interrupted; please retry (code: PA)",
         "Director: unexpected error handling prediction (E9828)",
         "Timeout starting prediction (E6716)",
-        "Service is temporarily unavailable. Please try again later. (E003)",
+        "Service is temporarily unavailable. Please try again later. (E003) (Ka3xQ9)",
     ] {
         assert_eq!(failed(text), Ending::Transient, "{text}");
+    }
+    for text in [
+        "Service is temporarily unavailable.",
+        "Invalid prompt: 'a timeout starting prediction'",
+        "Invalid prompt: 'a fox (code: PA) in the snow'",
+        "Invalid prompt: '(E003)' (E1001)",
+    ] {
+        assert_eq!(failed(text), Ending::Perhaps, "{text}");
     }
     for text in ["", "CUDA out of memory", "a prompt about (E99999)", "E005 in words (PAX)", "Out of memory (E1001)"] {
         assert_eq!(failed(text), Ending::Failed, "{text}");

@@ -122,8 +122,10 @@ fn ending(error: &str) -> Ending {
     let said = |list: &[&str]| list.iter().any(|word| words.contains(word));
     if code == Some(REJECTED_CODE) || said(&REJECTED_WORDS) {
         Ending::Rejected
-    } else if code.is_some_and(|code| TRANSIENT_CODES.contains(&code)) || said(&TRANSIENT_WORDS) {
+    } else if closing(error).any(|code| TRANSIENT_CODES.contains(&code)) {
         Ending::Transient
+    } else if code.is_some_and(|code| TRANSIENT_CODES.contains(&code)) || said(&TRANSIENT_WORDS) {
+        Ending::Perhaps
     } else {
         Ending::Failed
     }
@@ -138,6 +140,17 @@ fn code(error: &str) -> Option<&str> {
             .strip_prefix('E')
             .is_some_and(|digits| (3..=4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()));
         (numbered || code == "PA").then_some(code)
+    })
+}
+
+/// What stands in brackets after the last word, where Replicate puts its codes: before that, somebody else's words may
+/// be repeated.
+fn closing(error: &str) -> impl Iterator<Item = &str> {
+    let mut rest = error.trim_end();
+    std::iter::from_fn(move || {
+        let (before, inner) = rest.strip_suffix(')')?.rsplit_once('(')?;
+        rest = before.trim_end();
+        Some(inner.strip_prefix("code: ").unwrap_or(inner))
     })
 }
 

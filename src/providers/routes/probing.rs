@@ -78,13 +78,14 @@ impl Route {
             }
             Health::Open => {}
         }
+        let mut news = self.circuit.news();
         while let Some(at) = self.circuit.next_probe() {
-            tokio::time::sleep_until(at).await;
-            // It may have been told to rest longer meanwhile.
-            if self.circuit.next_probe().is_none_or(|at| at > Instant::now()) {
-                continue;
+            tokio::select! {
+                biased;
+                // A create has shown that it is mended, or it was told to rest longer. The sender lives as long as this.
+                _ = news.changed() => {}
+                () = tokio::time::sleep_until(at) => self.probe(timeout).await,
             }
-            self.probe(timeout).await;
         }
         self.tell(0.0);
         tracing::info!(route = self.name(), "the route is open");
@@ -119,6 +120,7 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
 
@@ -130,12 +132,19 @@ mod tests {
     const MINUTE: Duration = Duration::from_mins(1);
 
     fn route() -> Route {
-        let settings = Route::plain(ServiceId::Video, Arc::new(Blind)).settings().clone();
-        Route::new(settings, Arc::new(Blind), Account::default())
+        route_of(&Arc::new(Blind::default()))
     }
 
-    /// A provider whose probes are good whatever happens.
-    struct Blind;
+    fn route_of(provider: &Arc<Blind>) -> Route {
+        let settings = Route::plain(ServiceId::Video, provider.clone()).settings().clone();
+        Route::new(settings, provider.clone(), Account::default())
+    }
+
+    /// A provider whose probes are good whatever happens, unless the test says otherwise.
+    #[derive(Default)]
+    struct Blind {
+        is_empty: AtomicBool,
+    }
 
     #[async_trait]
     impl Provider for Blind {
@@ -164,7 +173,7 @@ mod tests {
         }
 
         async fn probe(&self, _: &str) -> Result<(), ProviderError> {
-            Ok(())
+            if self.is_empty.load(Ordering::Acquire) { Err(ProviderError::OperatorFault("402".into())) } else { Ok(()) }
         }
     }
 
@@ -199,6 +208,47 @@ mod tests {
             route.delivered();
             route.spoiled("no URL at the pointer");
             assert!(!closed());
+        };
+        route.watch(MINUTE, trial).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_during_a_rest_does_not_shorten_it() {
+        let route = route();
+        let trial = async {
+            route.misled("there is no such path");
+            // What was under way when it was closed.
+            route.refused("402");
+            assert!(matches!(route.health(), Health::Resting(_)));
+            route.took();
+            assert!(route.health() != Health::Open, "a create that is taken does not show the fault");
+            pass(4 * MINUTE).await;
+            assert!(route.health() != Health::Open);
+            pass(2 * MINUTE).await;
+            route.refused("402");
+            assert_eq!(route.health(), Health::Faulty("402".into()));
+        };
+        route.watch(MINUTE, trial).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_probe_sees_that_a_create_has_opened_the_route() {
+        let provider = Arc::new(Blind { is_empty: AtomicBool::new(true) });
+        let route = route_of(&provider);
+        let trial = async {
+            route.refused("402");
+            // The probes find nothing better, further and further apart.
+            pass(40 * MINUTE).await;
+            assert_eq!(route.health(), Health::Faulty("402".into()));
+            route.took();
+            assert_eq!(route.health(), Health::Open);
+            provider.is_empty.store(false, Ordering::Release);
+            for _ in 0..3 {
+                route.stumbled("connection refused");
+            }
+            assert!(route.health() != Health::Open);
+            pass(MINUTE / 6).await;
+            assert_eq!(route.health(), Health::Open, "nobody sleeps on from before");
         };
         route.watch(MINUTE, trial).await;
     }

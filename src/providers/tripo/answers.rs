@@ -245,7 +245,7 @@ mod tests {
             (json!({"status": "failed", "error_code": 2008, "error_message": "x"}), Ending::Rejected),
             (json!({"status": "failed", "error_code": 2014, "error_message": "audit error"}), Ending::Transient),
             (json!({"status": "failed", "error_code": 2018, "error_message": "timeout"}), Ending::Failed),
-            (json!({"status": "failed", "error_msg": "internal error"}), Ending::Transient),
+            (json!({"status": "failed", "error_msg": "internal error"}), Ending::Perhaps),
             (json!({"status": "failed"}), Ending::Failed),
             (json!({"status": "banned"}), Ending::Rejected),
             (json!({"status": "expired"}), Ending::Failed),

@@ -167,7 +167,7 @@ mod tests {
             (400, r#"{"code":400,"message":"refused by the safety checker"}"#, Ending::Rejected),
             (200, r#"{"code":"content_policy_violation","message":"x"}"#, Ending::Rejected),
             (200, r#"{"code":"429","message":"x"}"#, Ending::Transient),
-            (200, r#"{"message":"the server is overloaded"}"#, Ending::Transient),
+            (200, r#"{"message":"the server is overloaded"}"#, Ending::Perhaps),
             (200, "null", Ending::Failed),
         ] {
             let body = format!(r#"{{"id":"a","status":"failed","error":{error}}}"#);

@@ -120,7 +120,10 @@ impl Market {
                     402 => return answer.json(),
                     500 | 503 => {}
                     status => {
-                        notes.is_wrong(format!("a request without a credential was answered {status} {}", answer.code()));
+                        notes.is_wrong(format!(
+                            "a request without a credential was answered {status} {}",
+                            answer.code()
+                        ));
                         return None;
                     }
                 }
@@ -264,7 +267,8 @@ impl Market {
     /// A body that was never paid for.
     fn other_body(notes: &Notes) -> Vec<u8> {
         if notes.plan.is_film {
-            let other = json!({"model": "Video Generation", "prompt": format!("another scene {}", u64::MAX - notes.job)});
+            let other =
+                json!({"model": "Video Generation", "prompt": format!("another scene {}", u64::MAX - notes.job)});
             other.to_string().into_bytes()
         } else {
             json!({"image": picture::draw(u64::MAX - notes.job)}).to_string().into_bytes()

@@ -124,8 +124,7 @@ async fn list(State(world): State<Arc<World>>, uri: Uri) -> Response<Body> {
     let since = since.and_then(|text| text.parse::<jiff::Timestamp>().ok());
     let act = async {
         let since = since.map_or(0, jiff::Timestamp::as_millisecond);
-        let results: Vec<_> =
-            world.films.newest_first(since).iter().map(|work| prediction(&world, work)).collect();
+        let results: Vec<_> = world.films.newest_first(since).iter().map(|work| prediction(&world, work)).collect();
         answer(200, &json!({"next": null, "previous": null, "results": results}))
     };
     world.weather.through((Backend::Films, Asked::List, 0), act).await

@@ -8,9 +8,8 @@ mod shapes;
 pub mod weather;
 pub mod works;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use satforge::clock::{Clock as _, SystemClock};
@@ -25,14 +24,17 @@ pub use films::{MODEL, WEBHOOK_SECRET};
 pub use phoenixd::PASSWORD;
 pub use shapes::TOKEN;
 
+/// How long a server of 3D models takes to start.
+const COG_STARTS: Duration = Duration::from_millis(1_500);
+
 pub struct World {
     pub seed: u64,
     pub weather: Weather,
     pub node: Node,
     pub films: Works,
     pub shapes: Works,
-    /// How often the server of 3D models was started.
-    pub cog_process: AtomicU64,
+    /// How often the server of 3D models was started, and when last.
+    cog_process: Mutex<(u64, Option<Instant>)>,
     /// Buyers, wallets and webhooks come from here.
     pub client: reqwest::Client,
     urls: OnceLock<[String; 3]>,
@@ -49,7 +51,7 @@ impl World {
             node: Node::new(seed),
             films: Works::new(seed, "film"),
             shapes: Works::new(seed, "shape"),
-            cog_process: AtomicU64::new(1),
+            cog_process: Mutex::new((1, None)),
             client,
             urls: OnceLock::new(),
         });
@@ -82,9 +84,16 @@ impl World {
         SystemClock.unix_seconds()
     }
 
+    /// Which process of the server of 3D models runs, and whether it is still starting.
+    pub fn cog_process(&self) -> (u64, bool) {
+        let (number, since) = *self.cog_process.lock().unwrap_or_else(PoisonError::into_inner);
+        (number, since.is_some_and(|since| since.elapsed() < COG_STARTS))
+    }
+
     /// The server of 3D models is started again.
     pub fn restart_cog(&self) {
-        self.cog_process.fetch_add(1, Ordering::SeqCst);
+        let mut process = self.cog_process.lock().unwrap_or_else(PoisonError::into_inner);
+        *process = (process.0 + 1, Some(Instant::now()));
         self.shapes.forget_untold();
         self.weather.count("provider-restarted");
     }

@@ -145,4 +145,3 @@ async fn outgoing(State(world): State<Arc<World>>, Path(hash): Path<String>) -> 
     };
     world.weather.through((Backend::Node, Asked::PaymentState, key_of(&hash)), look).await
 }
-

@@ -2,7 +2,6 @@
 //! forgets it; and it is started again now and then, with which it loses all that it had.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::body::Body;
@@ -33,8 +32,9 @@ pub fn api(world: Arc<World>) -> Router {
 }
 
 async fn health(State(world): State<Arc<World>>) -> Response<Body> {
-    let process = format!("process {}", world.cog_process.load(Ordering::SeqCst));
-    let said = json!({"status": "READY", "setup": {"started_at": process, "logs": ""}});
+    let (number, is_starting) = world.cog_process();
+    let (process, status) = (format!("process {number}"), if is_starting { "STARTING" } else { "READY" });
+    let said = json!({"status": status, "setup": {"started_at": process, "logs": ""}});
     world.weather.through((Backend::Shapes, Asked::Health, 2), async { answer(200, &said) }).await
 }
 
@@ -51,6 +51,9 @@ async fn predict(
     if headers.contains_key("prefer") {
         let job = crate::buyer::picture::read(body["input"]["image"].as_str().unwrap_or_default());
         let act = async {
+            if world.cog_process().1 {
+                return answer(503, &json!({"error": "Setup has not finished yet.", "status": "failed"}));
+            }
             let webhook = body["webhook"].as_str().unwrap_or_default().to_owned();
             let is_new = world.shapes.get(&id).is_none();
             let work = world.shapes.begin(job, Some(id.clone()), body["input"]["seed"].clone(), webhook);

@@ -64,6 +64,11 @@ impl Bucket {
             .set("ARTIFACTS__SECRET_ACCESS_KEY", &key)
     }
 
+    /// Where it is, without a slash at its end.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// From now on every request is answered with 503.
     pub fn leave(&self) {
         self.inner().is_away = true;

@@ -72,6 +72,10 @@ impl Shop {
 
     fn fill_the_rest(&mut self, backend: &str, network: Network) {
         self.set("lightning.backend", backend);
+        if matches!(backend, "lightning_address" | "opennode") {
+            // Neither can pay, whatever its credentials are.
+            self.set("refunds", "manual");
+        }
         self.set("lightning.network", network.to_string());
         self.set("sandbox.rehearsal", network == Network::Bitcoin);
         self.set("sandbox.generation_seconds", 0);

@@ -97,7 +97,6 @@ async fn another_file_is_not_joined_to_the_first() {
         let (stub, bytes, error) = after_half(Reply::whole(&format!("HTTP/1.1 {head}"), b"45678")).await;
         assert_eq!(bytes, b"0123", "{head}");
         assert_eq!(error, Some(DownloadError::Changed(reason)), "{head}");
-        assert!(error.unwrap().is_transient());
         assert_eq!(stub.requests().len(), 2);
     }
 }
@@ -182,7 +181,7 @@ async fn a_server_that_does_not_recover_is_left() {
         let (stub, bytes, error) = after_half(second).await;
         assert_eq!(bytes, b"0123");
         let error = error.unwrap();
-        assert!(error.is_transient(), "{error:?}");
+        assert!(error.is_break(), "{error:?}");
         assert!(expected.is_none_or(|expected| expected == error));
         assert_eq!(stub.requests().len(), 6, "five times after the first");
     }

@@ -95,25 +95,24 @@ async fn statuses_say_what_is_to_be_done() {
         retry_after: after.map(Duration::from_secs),
     };
     let unexpected = |code: u16| DownloadError::Unexpected(StatusCode::from_u16(code).unwrap());
-    for (code, headers, expected, transient) in [
-        (404, "", DownloadError::Gone, false),
-        (410, "", DownloadError::Gone, false),
-        (401, "", DownloadError::Refused, false),
-        (403, "", DownloadError::Refused, false),
-        (429, "\nretry-after: 7", unavailable(429, Some(7)), true),
-        (500, "", unavailable(500, None), true),
-        (503, "\nretry-after: 30", unavailable(503, Some(30)), true),
-        (504, "\nretry-after: soon", unavailable(504, None), true),
-        (201, "", unexpected(201), false),
-        (206, "\ncontent-range: bytes 0-3/4", unexpected(206), false),
-        (400, "", unexpected(400), false),
-        (416, "", unexpected(416), false),
+    for (code, headers, expected) in [
+        (404, "", DownloadError::Gone),
+        (410, "", DownloadError::Gone),
+        (401, "", DownloadError::Refused),
+        (403, "", DownloadError::Refused),
+        (429, "\nretry-after: 7", unavailable(429, Some(7))),
+        (500, "", unavailable(500, None)),
+        (503, "\nretry-after: 30", unavailable(503, Some(30))),
+        (504, "\nretry-after: soon", unavailable(504, None)),
+        (201, "", unexpected(201)),
+        (206, "\ncontent-range: bytes 0-3/4", unexpected(206)),
+        (400, "", unexpected(400)),
+        (416, "", unexpected(416)),
     ] {
         let stub = Stub::tls(move |_, _| Reply::whole(&format!("HTTP/1.1 {code} So{headers}"), b"text")).await;
         let (downloader, url) = public(&stub, LIMITS);
         let error = refusal(&downloader, &url).await;
         assert_eq!(error, expected);
-        assert_eq!(error.is_transient(), transient, "{code}");
         assert_eq!(stub.requests().len(), 1, "whoever calls decides whether to try again");
     }
 }
@@ -137,7 +136,7 @@ async fn a_server_that_is_not_there_is_said_to_be_unreachable() {
     let stub = Stub::tls(|_, _| Reply::raw("", Then::Close)).await;
     let (downloader, url) = public(&stub, LIMITS);
     let error = refusal(&downloader, &url).await;
-    assert!(is_interrupted(Some(&error)) && error.is_transient(), "{error:?}");
+    assert!(is_interrupted(Some(&error)), "{error:?}");
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let places = Places::private(patterns(&[nobody.to_string()]));
     let error = refusal(&downloader_of(places, LIMITS, &[("stub", &stub)]), &format!("http://{nobody}/secret")).await;

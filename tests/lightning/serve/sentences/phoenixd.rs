@@ -19,8 +19,18 @@ fn passwords() -> Vec<Case> {
                 let file = shop.text(FULL);
                 shop.set(LIMITED, file);
                 shop.remove(FULL);
+                shop.set("refunds", "manual");
             },
         ),
+        case(
+            "refunds: with these credentials the backend cannot pay anybody back: give it some that may, or set refunds \
+             = \"manual\" and pay by hand",
+        )
+        .change(|shop| {
+            let file = shop.text(FULL);
+            shop.set(LIMITED, file);
+            shop.remove(FULL);
+        }),
         case("lightning.phoenixd.password: give either this or lightning.phoenixd.limited_password, not both").change(
             |shop| {
                 let file = shop.text(FULL);
