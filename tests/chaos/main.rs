@@ -40,7 +40,7 @@ use gateway::{Disk, Gateway};
 use world::World;
 
 /// Who buys at the same time.
-const BUYERS: usize = 80;
+const BUYERS: usize = 100;
 /// Who comes again at the same time when all is well.
 const RETURNING: usize = 64;
 /// How long the rest may take when all is well.

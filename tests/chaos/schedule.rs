@@ -34,7 +34,7 @@ fn acts(seed: u64, seconds: u64) -> Vec<(Duration, Act)> {
             at += dice.millis(least, most);
         }
     };
-    each("kill", 4_000, 15_000, &mut |_| vec![(Duration::ZERO, Act::Kill)]);
+    each("kill", 5_000, 18_000, &mut |_| vec![(Duration::ZERO, Act::Kill)]);
     each("disk", 10_000, 25_000, &mut |dice| {
         let disk = dice.pick(&[(2, Disk::Full), (2, Disk::ReadOnly), (2, Disk::NoFlush)]);
         vec![(Duration::ZERO, Act::Disk(disk)), (dice.millis(300, 2_500), Act::Disk(Disk::Well))]

@@ -262,6 +262,10 @@ impl Market {
             pass(Duration::from_secs(1)).await;
             self.present(notes, "").await;
         }
+        // Every other one leaves the money where it is for now: that is an outcome, too.
+        if notes.is_owed() && notes.job % 2 == 0 {
+            self.claim(notes, until).await;
+        }
     }
 
     /// A body that was never paid for.
