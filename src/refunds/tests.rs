@@ -191,7 +191,7 @@ async fn nothing_is_ordered_while_an_outcome_is_open() {
     world.refunds.start();
     let asked = async {
         while *world.teller.asked.lock().unwrap() < 2 {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(Duration::from_secs(30), asked).await.unwrap();
