@@ -49,6 +49,8 @@
 //!
 //! `fuzzing` is in no build of the gateway: what the fuzz targets run, and the tests that replay their seeds.
 //!
+//! [`planted`] holds the bugs that the fault harness must find; a build without its cargo feature has none of them.
+//!
 //! A module imports `domain`, its own section of `config`, and modules above it in this list, never below; `http` and
 //! `app` import what they need. The binary (`src/main.rs`, `src/commands/`) reads the command line and
 //! calls [`app`] or [`operator`].
@@ -138,6 +140,7 @@ pub mod jobs;
 pub mod lightning;
 pub mod operator;
 pub mod paywall;
+pub mod planted;
 pub mod providers;
 pub mod refunds;
 pub mod shutdown;

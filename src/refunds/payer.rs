@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::{ClaimedInvoice, JobId, Msat, Refund, RefundState};
 use crate::lightning::{Attempt, Payment, Payout, pay};
+use crate::planted::{self, Bug};
 use crate::store::StoreError;
 
 use super::{BY_HAND, Desk};
@@ -159,7 +160,10 @@ impl Desk {
         let Some(invoice) = claim.invoice.as_ref().filter(|_| claim.payer != BY_HAND) else { return Outcome::Open };
         let Ok(_turn) = self.payments.acquire().await else { return Outcome::Open };
         let job = refund.job;
-        let payment = self.pay(invoice, refund.amount, attempt).await;
+        let payment = match self.pay(invoice, refund.amount, attempt).await {
+            Payment::Unknown { reason } if planted::is(Bug::DoublePayout) => Payment::Failed { reason },
+            payment => payment,
+        };
         let (outcome, written) = match &payment {
             Payment::Paid(receipt) => {
                 let written = self.store.refund_paid(job, claim.number, self.now(), receipt.fee).await;

@@ -20,6 +20,7 @@ mod read;
 mod refunds;
 mod report;
 mod row;
+mod set_back;
 mod settlements;
 mod stats;
 mod sweep;

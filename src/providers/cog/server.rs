@@ -134,7 +134,7 @@ impl Server {
         let answer = self.api.create(request).await?;
         match answer.status.as_u16() {
             // Even if it has ended at once: the webhook tells how.
-            200..=202 => Ok(()),
+            200..=202 if is_told(&answer) => Ok(()),
             422 => Err(missing(&answer).map_or(ProviderError::Refused(Ending::Failed).into(), |names| {
                 NoStart::Misfit(format!("the model wants {names}, which the route's `input` does not send"))
             })),
@@ -185,6 +185,11 @@ impl Server {
     fn prediction(&self, method: Method, id: &str, action: &str) -> Result<RequestBuilder, ProviderError> {
         self.api.request(method, &format!("predictions/{id}{action}"))
     }
+}
+
+/// Whether an answer is about a prediction, and not from something in front of cog.
+fn is_told(answer: &Answer) -> bool {
+    answer.json::<Value>().is_ok_and(|body| body["status"].is_string())
 }
 
 /// Whether a refusal is cog's, and not that of something in front of it.
