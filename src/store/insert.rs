@@ -85,6 +85,7 @@ impl Store {
             state,
             attempt: 0,
             dispatches: 0,
+            earlier_dispatches: 0,
             created_at: job.created_at,
             deadline_at: job.deadline_at,
             calls_back: job.callback.is_some(),
