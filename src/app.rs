@@ -23,9 +23,11 @@ use crate::http::body::BodyReader;
 use crate::http::budget::Budget;
 use crate::http::client::TrustedProxies;
 use crate::http::gateway::Gateway;
+use crate::http::misses::Misses;
 use crate::http::server::{self, Server};
 use crate::http::site::{self, Simulated};
 use crate::http::storefront::Storefront;
+use crate::http::tarpit::Tarpit;
 use crate::http::{answer, metrics_page, routes};
 use crate::jobs::{self, Jobs, Links};
 use crate::lightning::sandbox::SandboxLightning;
@@ -123,7 +125,7 @@ impl App {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let public_url =
             config.server.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", reachable(address)));
-        let (max_connections, header_timeout) = (config.server.max_connections, config.server.header_timeout);
+        let limits = config.server.clone();
         let (grace, metrics_listen) = (config.server.shutdown_grace, config.metrics_listen);
 
         let allowed = config.callbacks;
@@ -146,7 +148,7 @@ impl App {
         let (files, stop) = (gateway.artifacts.clone(), shutdown.clone());
         shutdown.spawn(async move { files.watch(stop.soft()).await });
         lightning::start(&gateway, lookups, &shutdown);
-        let server = Server { listener, router, tls, max_connections, header_timeout };
+        let server = Server::for_callers(listener, router, tls, &limits);
         shutdown.spawn(server.run(shutdown.clone()));
         let jobs = gateway.jobs.clone();
         Ok(Self { address, public_url, metrics_address, jobs, gateway, store, shutdown, grace, _lock: lock })
@@ -188,7 +190,8 @@ fn build(
     let site = site::describe(&config, &catalog, public_url.to_owned(), &simulated);
     let node = Arc::new(Guarded::new(backends.lightning, &config.lightning));
     let sold = catalog.quotes().into_iter().map(|quote| (quote.amount, quote.description)).collect();
-    let invoices = Arc::new(Invoices::new(node, clock.clone(), &config.lightning, sold));
+    let invoices = Invoices::new(node, clock.clone(), &config.lightning, sold);
+    let invoices = Arc::new(invoices.with_ceiling(config.limits.open_invoices));
     Ok(Arc::new(Gateway {
         catalog,
         jobs: Jobs::new(parts, config.jobs, &config.artifacts),
@@ -201,7 +204,10 @@ fn build(
         sandbox: backends.sandbox,
         clock,
         waiting: config.waiting,
-        budget: Budget::new(config.limits.challenges),
+        budget: Budget::new(&config.limits),
+        misses: Misses::new(config.limits.misses),
+        tarpit: Tarpit::new(shutdown.clone()),
+        local_only: config.local_only,
         proxies: TrustedProxies::new(config.server.trusted_proxies),
         bodies: BodyReader::new(config.limits.body_memory, config.server.body_idle_timeout, config.server.body_timeout),
         decoders: Arc::new(Semaphore::new(config.limits.decoders)),
@@ -253,6 +259,8 @@ async fn serve_metrics(address: SocketAddr, gateway: &Arc<Gateway>, shutdown: &S
         tls: None,
         max_connections: METRICS_CONNECTIONS,
         header_timeout: Duration::from_secs(10),
+        write_timeout: Duration::from_secs(10),
+        crowd: None,
     };
     shutdown.spawn(server.run(shutdown.clone()));
     Ok(address)
@@ -261,6 +269,9 @@ async fn serve_metrics(address: SocketAddr, gateway: &Arc<Gateway>, shutdown: &S
 async fn tidy(gateway: Arc<Gateway>, shutdown: Shutdown) {
     while tokio::time::timeout(TIDY_EVERY, shutdown.soft()).await.is_err() {
         gateway.budget.tidy();
+        gateway.misses.tidy();
+        gateway.tarpit.tidy();
+        gateway.invoices.tidy();
         telemetry::tidy();
     }
 }

@@ -47,6 +47,10 @@
 //! 17. [`telemetry`]: log lines and metrics.
 //! 18. [`app`]: the composition root, the only place that names concrete backends.
 //!
+//! `fuzzing` is in no build of the gateway: what the fuzz targets run, and the tests that replay their seeds.
+//!
+//! [`planted`] holds the bugs that the fault harness must find; a build without its cargo feature has none of them.
+//!
 //! A module imports `domain`, its own section of `config`, and modules above it in this list, never below; `http` and
 //! `app` import what they need. The binary (`src/main.rs`, `src/commands/`) reads the command line and
 //! calls [`app`] or [`operator`].
@@ -84,7 +88,7 @@
 //! 9. *The sandbox is a choice of adapters.* [`app::Backends`] makes it; elsewhere it is a value that the pages show and
 //!    a route that exists or not. Money that is worth nothing (the sandbox's, test networks') is taken on loopback only,
 //!    unless allowed, never for the work of a provider that charges for it, and simulated work is never sold for real
-//!    money, but on loopback as a rehearsal (`config/meaning/money.rs`). The sandbox passes the same contract as every
+//!    money, but on loopback as a rehearsal (`config/meaning/money.rs`, and [`http::locality`] for proxies). The sandbox passes the same contract as every
 //!    other adapter (`tests/lightning`).
 //! 10. *No secret, preimage, macaroon, prompt, image, public job id or URL of a result is logged.* Secrets, preimages and
 //!     job specifications show nothing in `Debug` ([`config::keys`], [`domain::payment`], [`domain::request`]), and
@@ -93,8 +97,9 @@
 //!     system's clock everywhere but in [`clock`].
 //! 12. *Without a verified credential a request is charged before its body is read, and dear work is bounded.*
 //!     [`http::budget`], [`http::body`] (memory: `unpaid_bodies_leave_room_for_paid_ones`), and the places for decoding
-//!     in [`http::generate`]. What was paid for is not decoded again (`catalog/model3d.rs`:
-//!     `what_was_paid_for_is_not_decoded_again`).
+//!     in [`http::generate`]. Unpaid invoices have a ceiling that nobody reaches alone (`lightning/open_invoices.rs`),
+//!     and whoever is refused all the time waits for it ([`http::tarpit`]): `tests/http/floods.rs`, `sockets.rs`. What
+//!     was paid for is not decoded again (`catalog/model3d.rs`: `what_was_paid_for_is_not_decoded_again`).
 //!
 //! # Where the code is not as first designed, and why
 //!
@@ -127,11 +132,15 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod egress;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod jobs;
 pub mod lightning;
 pub mod operator;
 pub mod paywall;
+pub mod planted;
 pub mod providers;
 pub mod refunds;
 pub mod shutdown;

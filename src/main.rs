@@ -14,6 +14,8 @@ const REFUSED: u8 = 2;
 const NOT_BALANCED: u8 = 3;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "planted-bugs")]
+    plant();
     let command = Command::parse();
     match command.run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -28,5 +30,14 @@ fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         }
+    }
+}
+
+/// Plants the bug that `PLANTED_BUG` names. Not a setting: what begins with `SATFORGE_` is one.
+#[cfg(feature = "planted-bugs")]
+fn plant() {
+    use satforge::planted::{Bug, plant};
+    if let Some(bug) = std::env::var("PLANTED_BUG").ok().as_deref().and_then(Bug::named) {
+        plant(bug);
     }
 }

@@ -8,7 +8,7 @@ use axum::http::HeaderValue;
 use satforge::app::App;
 use satforge::catalog::{self, Depth};
 use satforge::clock::SystemClock;
-use satforge::domain::{RequestBinding, ServiceId};
+use satforge::domain::{Caller, RequestBinding, ServiceId};
 use satforge::paywall::{Proof, VerifiedPayment};
 use sha2::{Digest as _, Sha256};
 use sqlx::{ConnectOptions as _, Executor as _};
@@ -96,7 +96,8 @@ async fn pay(app: &App) -> VerifiedPayment {
     let service = app.gateway.catalog.service(ServiceId::Video).expect("videos are sold");
     let quote = catalog::validate(service, &body, Depth::Full).expect("the body is good").quote;
     let binding = RequestBinding { service: ServiceId::Video, body_sha256: Sha256::digest(&body).into() };
-    let challenge = app.gateway.paywall.challenge(&binding, &quote).await.expect("a challenge is made");
+    let caller = Caller::at(std::net::Ipv4Addr::LOCALHOST.into());
+    let challenge = app.gateway.paywall.challenge(&binding, &quote, caller).await.expect("a challenge is made");
     let wallet = app.gateway.sandbox.as_ref().expect("the sandbox has a wallet");
     let preimage = wallet.pay(&challenge.invoice.bolt11).expect("it pays").preimage.reveal_hex();
     let header = HeaderValue::try_from(format!("L402 {}:{preimage}", challenge.macaroon)).expect("a header");

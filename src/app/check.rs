@@ -1,6 +1,7 @@
 //! What `satforge check` looks at: all that a start would refuse, and with `--live` the Lightning backend, the bucket and
 //! the routes themselves.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use anyhow::{Context as _, bail};
 use crate::artifacts::ArtifactStore;
 use crate::clock::Clock;
 use crate::config::{Config, LightningConfig, PoolConfig, StorageConfig};
-use crate::domain::{Invoice, Msat, PaymentHash};
+use crate::domain::{Caller, Invoice, Msat, PaymentHash};
 use crate::lightning::{FaultKind, FeeLimit, Guarded, InvoiceState, Invoices, LightningBackend, NodeError};
 use crate::store::Store;
 
@@ -81,11 +82,12 @@ async fn storage(config: &Config) -> anyhow::Result<Option<String>> {
 /// An invoice over one sat, or over the lowest price where the backend makes none so small.
 async fn obtain(config: &Config, invoices: &Invoices) -> anyhow::Result<Invoice> {
     let smallest = Msat::from_sat(1)?;
-    match invoices.obtain(smallest, DESCRIPTION).await {
+    let caller = Caller::at(Ipv4Addr::LOCALHOST.into());
+    match invoices.obtain(smallest, DESCRIPTION, caller).await {
         Err(NodeError::Backend(error)) if error.kind == FaultKind::Refused => {
             let prices = catalog(config, &config.routes)?.quotes().into_iter().map(|quote| quote.amount);
             let Some(price) = prices.min() else { bail!(error) };
-            Ok(invoices.obtain(price, DESCRIPTION).await?)
+            Ok(invoices.obtain(price, DESCRIPTION, caller).await?)
         }
         made => Ok(made?),
     }

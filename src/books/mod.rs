@@ -89,11 +89,13 @@ impl Books {
                     tracing::error!(%error, "a payment could not be entered in the books");
                     return outstanding.postpone(tracked, now);
                 }
+                self.invoices.ended(&tracked.payment_hash);
                 if outstanding.close(tracked).is_some_and(|current| !current.presented) {
                     settlement::count(settled_at.saturating_sub(tracked.challenged_at));
                 }
             }
             InvoiceState::Expired | InvoiceState::Cancelled => {
+                self.invoices.ended(&tracked.payment_hash);
                 metrics::counter!("satforge_invoices_expired_total").increment(1);
                 outstanding.close(tracked);
             }

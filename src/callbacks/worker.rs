@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::clock::signed_millis;
 use crate::domain::JobId;
@@ -21,6 +22,11 @@ use super::{Callbacks, judge};
 const AT_ONCE: usize = 8;
 /// Tries at once with one host: a slow one must not keep the others waiting.
 const AT_ONCE_PER_HOST: usize = 2;
+/// The pause between the starts of two tries with one host, once it has had [`BURST`] of them: jobs that cost their
+/// buyer little must not add up to much for whoever is called.
+const PAUSE_PER_HOST: Duration = Duration::from_millis(200);
+/// Tries with one host that may follow each other without a pause.
+const BURST: u32 = 20;
 /// Rows that are read at once.
 const PAGE: i64 = 64;
 /// The longest pause between two looks at the outbox.
@@ -30,6 +36,8 @@ const MAX_SLEEP: Duration = Duration::from_secs(5);
 #[derive(Default)]
 struct UnderWay {
     tries: Mutex<HashMap<JobId, String>>,
+    /// When each host that was called lately counts as never called again.
+    rested_at: Mutex<HashMap<String, Instant>>,
     /// A try has ended.
     ended: Notify,
 }
@@ -45,6 +53,8 @@ enum Turn {
     Now(Place),
     /// This one not, but perhaps another.
     NotThis,
+    /// This one after that time.
+    Later(Duration),
     /// No other either.
     Full,
 }
@@ -59,8 +69,27 @@ impl UnderWay {
         if tries.contains_key(&id) || of_host >= AT_ONCE_PER_HOST {
             return Turn::NotThis;
         }
+        if let Err(wait) = self.pace(&host) {
+            return Turn::Later(wait);
+        }
         tries.insert(id, host);
         Turn::Now(Place { under_way: self.clone(), id })
+    }
+}
+
+impl UnderWay {
+    /// Charges a try to `host`, or says when it may be called again.
+    fn pace(&self, host: &str) -> Result<(), Duration> {
+        let now = Instant::now();
+        let mut rested_at = self.rested_at.lock().unwrap_or_else(PoisonError::into_inner);
+        rested_at.retain(|_, at| *at > now);
+        let at = rested_at.get(host).copied().unwrap_or(now);
+        let wait = at.saturating_duration_since(now).saturating_sub(PAUSE_PER_HOST * (BURST - 1));
+        if !wait.is_zero() {
+            return Err(wait);
+        }
+        rested_at.insert(host.to_owned(), at + PAUSE_PER_HOST);
+        Ok(())
     }
 }
 
@@ -94,23 +123,25 @@ async fn begin_due(
     shutdown: &Shutdown,
 ) -> Result<Duration, StoreError> {
     let mut after = (i64::MIN, String::new());
+    let mut sleep = MAX_SLEEP;
     loop {
         let page = callbacks.parts.store.due_callbacks(after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(MAX_SLEEP) };
+        let Some(last) = page.last() else { return Ok(sleep) };
         after = (last.due_at, last.job.id.to_string());
         let now = callbacks.now();
         for due in page {
             if due.due_at > now {
                 let wait = u64::try_from(due.due_at.saturating_sub(now)).unwrap_or(u64::MAX);
-                return Ok(Duration::from_millis(wait).min(MAX_SLEEP));
+                return Ok(Duration::from_millis(wait).min(sleep));
             }
             match under_way.enter(due.job.id, host_of(&due.callback.url)) {
                 Turn::Now(place) => {
                     shutdown.spawn(attempt(callbacks.clone(), due, place, shutdown.clone()));
                 }
                 Turn::NotThis => {}
+                Turn::Later(wait) => sleep = sleep.min(wait),
                 // A try that ends wakes the loop.
-                Turn::Full => return Ok(MAX_SLEEP),
+                Turn::Full => return Ok(sleep),
             }
         }
     }
@@ -183,7 +214,7 @@ mod tests {
     fn begin(under_way: &Arc<UnderWay>, n: u8, host: &str) -> Option<Place> {
         match under_way.enter(id(n), host.to_owned()) {
             Turn::Now(place) => Some(place),
-            Turn::NotThis | Turn::Full => None,
+            Turn::NotThis | Turn::Later(_) | Turn::Full => None,
         }
     }
 
@@ -199,6 +230,31 @@ mod tests {
         assert!(begin(&under_way, 3, "b.example").is_some(), "another host does not wait");
         drop(first);
         assert!(begin(&under_way, 3, "a.example").is_some());
+    }
+
+    /// Whoever buys many cheap jobs has them all call one host.
+    #[tokio::test(start_paused = true)]
+    async fn a_host_is_called_so_often_and_no_oftener() {
+        let under_way = Arc::new(UnderWay::default());
+        let began = Instant::now();
+        let mut calls = 0;
+        while began.elapsed() < Duration::from_secs(20) {
+            match under_way.enter(id(1), "victim.example".into()) {
+                Turn::Now(place) => {
+                    calls += 1;
+                    drop(place);
+                }
+                Turn::Later(wait) => {
+                    assert!(begin(&under_way, 2, "other.example").is_some(), "another host does not wait");
+                    tokio::time::advance(wait).await;
+                }
+                Turn::NotThis | Turn::Full => panic!("there is a place"),
+            }
+        }
+        assert!((115..=120).contains(&calls), "20 at once and 5 a second: {calls}");
+        tokio::time::advance(Duration::from_mins(1)).await;
+        drop(begin(&under_way, 1, "next.example"));
+        assert_eq!(under_way.rested_at.lock().unwrap().len(), 1, "who was not called lately is forgotten");
     }
 
     #[test]

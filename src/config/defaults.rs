@@ -32,12 +32,7 @@ impl RawConfig {
                 link_seconds: 86_400.0,
             },
             services: RawServices { video: video(), model_3d: model_3d() },
-            limits: RawLimits {
-                challenges_per_minute: 30,
-                challenge_burst: 60,
-                decoders: 2,
-                body_memory_bytes: 256 * MIB,
-            },
+            limits: limits(),
             waiting: waiting(),
             jobs: jobs(),
             artifacts: artifacts(),
@@ -47,12 +42,17 @@ impl RawConfig {
         }
     }
 
-    /// The defaults of `satforge dev`: a free port for metrics, so that several can run, and no challenge limit, so
-    /// that nobody who tries things out is told to slow down.
+    /// The defaults of `satforge dev`: a free port for metrics, so that several can run, and no limit that somebody who
+    /// tries things out could meet alone.
     pub(super) fn dev() -> Self {
         let mut raw = Self::serve();
         raw.metrics.listen = "127.0.0.1:0".into();
         raw.limits.challenges_per_minute = 0;
+        raw.limits.network_challenges_per_minute = 0;
+        raw.limits.open_invoices = 0;
+        raw.limits.misses_per_minute = 0;
+        raw.server.max_connections_per_address = 0;
+        raw.server.max_connections_per_network = 0;
         raw
     }
 }
@@ -66,11 +66,29 @@ fn server() -> RawServer {
         trusted_proxies: Vec::new(),
         // Twice the ten thousand callers that are meant to be able to wait at once.
         max_connections: 20_000,
+        // Each caller who waits for a result holds one.
+        max_connections_per_address: 500,
+        max_connections_per_network: 2_000,
         header_timeout_seconds: 10.0,
         body_idle_timeout_seconds: 15.0,
         // 16 MiB at about half a megabit a second.
         body_timeout_seconds: 300.0,
+        write_timeout_seconds: 30.0,
         shutdown_grace_seconds: 20.0,
+    }
+}
+
+const fn limits() -> RawLimits {
+    RawLimits {
+        challenges_per_minute: 30,
+        challenge_burst: 60,
+        network_challenges_per_minute: 240,
+        network_challenge_burst: 480,
+        open_invoices: 5_000,
+        misses_per_minute: 60,
+        miss_burst: 120,
+        decoders: 2,
+        body_memory_bytes: 256 * MIB,
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Config {
     pub lightning: LightningConfig,
     /// How long invoices and payments are good.
     pub paywall: PaywallConfig,
+    /// Whether nothing is sold but to this machine: payments are worth nothing, or work is simulated.
+    pub local_only: bool,
     /// How money is given back.
     pub refunds: RefundsConfig,
     /// What is sold, in the order of [`ServiceId::ALL`].
@@ -107,12 +109,18 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<IpNet>,
     /// Connections that are served at once; more wait to be accepted.
     pub max_connections: usize,
+    /// Those of one client address; `None`: no limit. Trusted proxies have none.
+    pub max_connections_per_address: Option<usize>,
+    /// Those of one client network; `None`: no limit.
+    pub max_connections_per_network: Option<usize>,
     /// The time a client has to send a request's head.
     pub header_timeout: Duration,
     /// The longest pause within a body.
     pub body_idle_timeout: Duration,
     /// The time a client has to send a whole body.
     pub body_timeout: Duration,
+    /// How long a client may take nothing of what there is to send.
+    pub write_timeout: Duration,
     /// The time that running requests get when the gateway stops.
     pub shutdown_grace: Duration,
 }
@@ -206,16 +214,22 @@ pub enum PriceRule {
 #[derive(Clone, Debug)]
 pub struct LimitsConfig {
     /// Challenges that one client address may ask for; `None`: no limit.
-    pub challenges: Option<ChallengeLimit>,
+    pub challenges: Option<RateLimit>,
+    /// Challenges that one client network may ask for; `None`: no limit.
+    pub network_challenges: Option<RateLimit>,
+    /// Invoices that may be unpaid at once; `None`: no limit.
+    pub open_invoices: Option<usize>,
+    /// Jobs and results that do not exist which one client address may ask for; `None`: no limit.
+    pub misses: Option<RateLimit>,
     /// Images decoded at once for callers who have not paid.
     pub decoders: usize,
     /// Bytes of request bodies over 64 KiB held at once for callers who have not paid.
     pub body_memory: usize,
 }
 
-/// A budget of challenges for one client address.
+/// So many of something, for one client address or network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChallengeLimit {
+pub struct RateLimit {
     /// How many come back in a minute.
     pub per_minute: u32,
     /// How many may come at once.

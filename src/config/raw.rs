@@ -47,9 +47,12 @@ pub(super) struct RawServer {
     pub tls_private_key: Option<PathBuf>,
     pub trusted_proxies: Vec<String>,
     pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    pub max_connections_per_network: usize,
     pub header_timeout_seconds: f64,
     pub body_idle_timeout_seconds: f64,
     pub body_timeout_seconds: f64,
+    pub write_timeout_seconds: f64,
     pub shutdown_grace_seconds: f64,
 }
 
@@ -145,6 +148,11 @@ pub(super) struct RawPrice {
 pub(super) struct RawLimits {
     pub challenges_per_minute: u32,
     pub challenge_burst: u32,
+    pub network_challenges_per_minute: u32,
+    pub network_challenge_burst: u32,
+    pub open_invoices: usize,
+    pub misses_per_minute: u32,
+    pub miss_burst: u32,
     pub decoders: usize,
     pub body_memory_bytes: usize,
 }

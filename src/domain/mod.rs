@@ -4,6 +4,7 @@
 //! part of satforge. Every type is made through a constructor that refuses what the type does not mean.
 
 pub mod callback;
+pub mod caller;
 pub mod id;
 pub mod job;
 pub mod money;
@@ -15,6 +16,7 @@ pub mod standard_webhooks;
 pub mod template;
 
 pub use callback::Callback;
+pub use caller::Caller;
 pub use id::{JobId, PublicJobId};
 pub use job::{Failure, JobState};
 pub use money::{Msat, PriceFactor};

@@ -15,6 +15,7 @@ use http_range_header::parse_range_header;
 use object_store::GetRange;
 
 use crate::artifacts::{self, ArtifactContent, ArtifactError, ArtifactName, media_type};
+use crate::domain::Caller;
 
 use super::error::ErrorCode;
 use super::gateway::Gateway;
@@ -23,22 +24,36 @@ use super::problem::Problem;
 /// When to ask again for a result whose storage does not answer.
 const SOON: Duration = Duration::from_secs(5);
 
+/// Who asks for which result.
+#[derive(Clone, Copy)]
+struct Asker<'r> {
+    caller: Caller,
+    name: &'r ArtifactName,
+    headers: &'r HeaderMap,
+}
+
 /// Serves a result.
 pub async fn serve(
     State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
     name: Result<Path<String>, PathRejection>,
     method: Method,
     headers: HeaderMap,
 ) -> Response<Body> {
     let Some(name) = name.ok().and_then(|Path(name)| ArtifactName::parse(&name)) else {
-        return gateway.refuse(&Problem::new(ErrorCode::NotFound));
+        return gateway.refuse(&gateway.missed(caller, &headers, Problem::new(ErrorCode::NotFound)).await);
     };
+    let asker = Asker { caller, name: &name, headers: &headers };
+    if let Err(problem) = gateway.may_look(caller, &headers, name.as_str()).await {
+        return gateway.refuse(&problem);
+    }
     // A name is never given to other bytes, so the name itself is the entity tag.
     let etag = format!("\"{}\"", &name.as_str()[..32]);
     let size = match gateway.artifacts.result_size(&name).await {
         Ok(size) => size,
-        Err(error) => return missing(&gateway, &name, &error).await,
+        Err(error) => return missing(&gateway, asker, &error).await,
     };
+    gateway.misses.found(name.as_str());
     if is_known(&headers, &etag) {
         let mut response = describe(Response::new(Body::empty()), &name, &etag);
         *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -48,14 +63,14 @@ pub async fn serve(
         match gateway.artifacts.redirect(&name).await {
             Ok(Some(url)) => return redirect(&url),
             Ok(None) => {}
-            Err(error) => return missing(&gateway, &name, &error).await,
+            Err(error) => return missing(&gateway, asker, &error).await,
         }
     }
     match wanted(&headers, size, &etag) {
         Ok(range) if method == Method::HEAD => head(&name, &etag, size, range),
         Ok(range) => match gateway.artifacts.result(&name, range.map(GetRange::Bounded)).await {
             Ok(content) => content_response(content, &name, &etag),
-            Err(error) => missing(&gateway, &name, &error).await,
+            Err(error) => missing(&gateway, asker, &error).await,
         },
         Err(Unsatisfiable) => {
             let mut response = describe(Response::new(Body::empty()), &name, &etag);
@@ -81,11 +96,16 @@ fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     known.any(|known| known.trim() == "*" || known.contains(etag))
 }
 
-struct Unsatisfiable;
+/// No byte of the file is in the part that is asked for.
+pub(crate) struct Unsatisfiable;
 
 /// The part that is asked for; `None`: all of it. Several parts at once are answered with the whole, which RFC 9110
 /// allows and which no player asks for.
-fn wanted(headers: &HeaderMap, size: u64, etag: &str) -> Result<Option<std::ops::Range<u64>>, Unsatisfiable> {
+pub(crate) fn wanted(
+    headers: &HeaderMap,
+    size: u64,
+    etag: &str,
+) -> Result<Option<std::ops::Range<u64>>, Unsatisfiable> {
     let Some(range) = headers.get(RANGE).and_then(|range| range.to_str().ok()) else { return Ok(None) };
     if headers.get(IF_RANGE).is_some_and(|known| known != etag) {
         return Ok(None);
@@ -142,11 +162,14 @@ fn insert(response: &mut Response<Body>, header: axum::http::HeaderName, value: 
 }
 
 /// No file: its retention is over, or there never was one.
-async fn missing(gateway: &Gateway, name: &ArtifactName, error: &ArtifactError) -> Response<Body> {
+async fn missing(gateway: &Gateway, asker: Asker<'_>, error: &ArtifactError) -> Response<Body> {
     let problem = match error {
-        ArtifactError::NotFound => match gateway.jobs.by_artifact(name.as_str()).await {
-            Ok(Some(_)) => Problem::new(ErrorCode::ResultExpired),
-            Ok(None) => Problem::new(ErrorCode::NotFound),
+        ArtifactError::NotFound => match gateway.jobs.by_artifact(asker.name.as_str()).await {
+            Ok(Some(_)) => {
+                gateway.misses.found(asker.name.as_str());
+                Problem::new(ErrorCode::ResultExpired)
+            }
+            Ok(None) => gateway.missed(asker.caller, asker.headers, Problem::new(ErrorCode::NotFound)).await,
             Err(error) => Problem::new(ErrorCode::Internal).cause(&error),
         },
         ArtifactError::Unreachable(_) => Problem::new(ErrorCode::UpstreamUnavailable)

@@ -11,7 +11,8 @@ use metrics::{Counter, Histogram};
 use serde::Serialize;
 
 use crate::catalog::Priced;
-use crate::domain::{RequestBinding, ServiceId};
+use crate::domain::{Caller, RequestBinding, ServiceId};
+use crate::lightning::NodeError;
 use crate::paywall::{Challenge, ChallengeError};
 
 use super::error::ErrorCode;
@@ -36,15 +37,19 @@ struct Terms<'a> {
     callback_secret: Option<String>,
 }
 
-/// Makes a challenge for `binding`; `code` says why the caller gets one.
+/// Makes a challenge for `binding`; the code says why the caller gets one.
 pub async fn respond(
     gateway: &Gateway,
     binding: &RequestBinding,
     priced: &Priced,
-    code: ErrorCode,
+    (code, caller): (ErrorCode, Caller),
 ) -> Result<Response<Body>, Problem> {
     let began = tokio::time::Instant::now();
-    let challenge = gateway.paywall.challenge(binding, &priced.quote).await.map_err(|error| {
+    let challenge = gateway.paywall.challenge(binding, &priced.quote, caller).await.map_err(|error| {
+        if let ChallengeError::Node(NodeError::Full(wait)) = &error {
+            // Others came first since it was looked whether there is a place.
+            return limited(*wait);
+        }
         metrics::counter!("satforge_challenges_failed_total").increment(1);
         let wait = match &error {
             ChallengeError::Node(error) => error.retry_after().unwrap_or(NODE_PATIENCE),
@@ -60,6 +65,11 @@ pub async fn respond(
     let mut response = Problem::new(code).response_with(gateway.public_url(), terms);
     response.headers_mut().insert(WWW_AUTHENTICATE, header(&challenge)?);
     Ok(response)
+}
+
+fn limited(wait: Duration) -> Problem {
+    metrics::counter!("satforge_refused_total", "limit" => "open_invoices").increment(1);
+    Problem::new(ErrorCode::RateLimited).retry_after(wait)
 }
 
 /// The usual case's metrics are looked up once: by its labels each costs as much as a hash of the macaroon.

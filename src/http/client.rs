@@ -1,9 +1,17 @@
 //! Whose request it is: the peer's address, or what a trusted proxy says about it.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
+use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use ipnet::IpNet;
+
+use crate::domain::Caller;
+
+use super::gateway::Gateway;
 
 /// Who is at the other end of the connection.
 #[derive(Clone, Copy, Debug)]
@@ -43,8 +51,27 @@ impl TrustedProxies {
         client
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether `address` is a proxy's.
+    #[must_use]
+    pub fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
+impl Gateway {
+    /// Whom a request with this head is charged to.
+    #[must_use]
+    pub fn caller(&self, parts: &Parts) -> Caller {
+        let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |Peer(address)| address.ip());
+        Caller::at(self.proxies.client(peer, &parts.headers))
+    }
+}
+
+impl FromRequestParts<Arc<Gateway>> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Arc<Gateway>) -> Result<Self, Infallible> {
+        Ok(gateway.caller(parts))
     }
 }
 

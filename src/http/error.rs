@@ -65,6 +65,8 @@ pub enum ErrorCode {
     InvoiceUnknown,
     /// An invoice of the sandbox that was not paid in time.
     InvoiceExpired,
+    /// From another machine, where nothing is sold but to this one.
+    LocalOnly,
 }
 
 /// What the table says about a code.

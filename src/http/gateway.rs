@@ -23,9 +23,11 @@ use crate::store::Store;
 use super::body::BodyReader;
 use super::budget::Budget;
 use super::client::TrustedProxies;
+use super::misses::Misses;
 use super::pages::{ErrorDoc, Site};
 use super::problem::Problem;
 use super::storefront::Storefront;
+use super::tarpit::Tarpit;
 
 /// The parts that a running gateway consists of, as the edge sees them.
 pub struct Gateway {
@@ -51,8 +53,14 @@ pub struct Gateway {
     pub clock: Arc<dyn Clock>,
     /// How long answers are waited for.
     pub waiting: WaitingConfig,
-    /// Challenges per client address.
+    /// Challenges per client address and network.
     pub budget: Budget,
+    /// What was not found, per client address.
+    pub misses: Misses,
+    /// What whoever is over a limit gets.
+    pub tarpit: Tarpit,
+    /// Whether nothing is sold but to this machine.
+    pub local_only: bool,
     /// Whose `X-Forwarded-For` is believed.
     pub proxies: TrustedProxies,
     /// Bodies.

@@ -4,7 +4,6 @@
 //! say by now. Without one, the client's budget is charged before its body is read, and its body is validated and
 //! priced before any invoice is made.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,17 +17,18 @@ use tokio::time::timeout;
 use crate::artifacts::ArtifactError;
 use crate::catalog::{self, BodyError, Depth, Priced};
 use crate::config::ServiceConfig;
-use crate::domain::{RequestBinding, ServiceId};
+use crate::domain::{Caller, RequestBinding, ServiceId};
 use crate::jobs::RedeemError;
 use crate::paywall::{Proof, ProvenCredential, Refusal};
 
 use super::body::{BodyRefusal, ReadBody, Sender, drain};
-use super::client::Peer;
+use super::budget::Spent;
 use super::error::{ErrorCode, YOUR_PAYMENT_STANDS};
 use super::gateway::Gateway;
 use super::prefer::Preference;
 use super::problem::Problem;
 use super::redemption::{NotRedeemed, redeem};
+use super::tarpit::Limit;
 use super::{challenge, hold};
 
 /// A paid body is read whatever the limits say by now; only one that could never have been sold is not.
@@ -57,11 +57,12 @@ async fn sell(
     request: Request,
 ) -> Result<Response<Body>, Problem> {
     let (parts, body) = request.into_parts();
-    let config = match may_ask(gateway, service, &parts) {
+    let caller = gateway.caller(&parts);
+    let config = match may_ask(gateway, service, &parts, caller).await {
         Ok(config) => config,
         Err(problem) => {
             // Whoever asked to be told before sending has sent nothing yet, and reading would ask for it.
-            if !parts.headers.contains_key(EXPECT) {
+            if !parts.headers.contains_key(EXPECT) && !problem.closes() {
                 drain(body).await;
             }
             return Err(problem);
@@ -69,7 +70,7 @@ async fn sell(
     };
     let body = gateway.bodies.read(body, config.body_limit, Sender::Unpaid).await;
     let body = body.map_err(|refusal| body_problem(refusal, config.body_limit))?;
-    make_challenge(gateway, service, code, body).await
+    make_challenge(gateway, Ask { service, code, caller }, body).await
 }
 
 /// With a proven payment: honour it if it is for this request, before any other rule is looked at.
@@ -108,20 +109,27 @@ async fn present(
         Err(refusal) => refusal.into(),
     };
     // A payment for something else: nothing was consumed, and what was sent is offered at its price.
-    let config = may_ask(gateway, service, &parts)?;
+    let caller = gateway.caller(&parts);
+    let config = may_ask(gateway, service, &parts, caller).await?;
     // A body that came in pieces did not declare its length.
     if body.bytes.len() > config.body_limit {
         return Err(body_problem(BodyRefusal::TooLarge, config.body_limit));
     }
-    make_challenge(gateway, service, code, body).await
+    make_challenge(gateway, Ask { service, code, caller }, body).await
 }
 
 /// Whether somebody without a payment for this request may ask for its price now.
-fn may_ask(gateway: &Gateway, service: ServiceId, parts: &Parts) -> Result<Arc<ServiceConfig>, Problem> {
+async fn may_ask(
+    gateway: &Gateway,
+    service: ServiceId,
+    parts: &Parts,
+    caller: Caller,
+) -> Result<Arc<ServiceConfig>, Problem> {
+    gateway.require_locality(parts)?;
     if gateway.shutdown.is_soft() {
         return Err(Problem::new(ErrorCode::ShuttingDown).retry_after(SOON));
     }
-    charge_budget(gateway, client(gateway, parts))?;
+    charge(gateway, caller, &parts.headers).await?;
     let config = on_sale(gateway, service)?;
     require_plain_json(&parts.headers)?;
     let declared = parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
@@ -131,17 +139,20 @@ fn may_ask(gateway: &Gateway, service: ServiceId, parts: &Parts) -> Result<Arc<S
     Ok(config)
 }
 
-/// The price is the one of this moment, however long the body took to come.
-async fn make_challenge(
-    gateway: &Gateway,
+/// Who asks for the price of what, and why.
+struct Ask {
     service: ServiceId,
     code: ErrorCode,
-    body: ReadBody,
-) -> Result<Response<Body>, Problem> {
+    caller: Caller,
+}
+
+/// The price is the one of this moment, however long the body took to come.
+async fn make_challenge(gateway: &Gateway, ask: Ask, body: ReadBody) -> Result<Response<Body>, Problem> {
+    let Ask { service, code, caller } = ask;
     let config = on_sale(gateway, service)?;
     let binding = RequestBinding { service, body_sha256: body.sha256 };
     let priced = validate(gateway, config, body).await?;
-    challenge::respond(gateway, &binding, &priced, code).await
+    challenge::respond(gateway, &binding, &priced, (code, caller)).await
 }
 
 /// Small bodies are judged in place. Larger ones hold an image: decoding it takes a core for up to seconds, so it
@@ -187,16 +198,15 @@ fn authorization(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(AUTHORIZATION).iter().map(axum::http::HeaderValue::as_bytes)
 }
 
-fn client(gateway: &Gateway, parts: &Parts) -> IpAddr {
-    let peer = parts.extensions.get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |Peer(address)| address.ip());
-    gateway.proxies.client(peer, &parts.headers)
-}
-
-fn charge_budget(gateway: &Gateway, client: IpAddr) -> Result<(), Problem> {
-    gateway.budget.charge(client).map_err(|wait| {
-        metrics::counter!("satforge_challenges_limited_total").increment(1);
-        Problem::new(ErrorCode::RateLimited).retry_after(wait)
-    })
+/// Charges one challenge; what would find no place for its invoice is not worth reading either.
+async fn charge(gateway: &Gateway, caller: Caller, headers: &HeaderMap) -> Result<(), Problem> {
+    let (limit, wait) = match (gateway.budget.charge(caller), gateway.invoices.refuses(caller)) {
+        (Err(Spent::Address(wait)), _) => (Limit::Address, wait),
+        (Err(Spent::Network(wait)), _) => (Limit::Network, wait),
+        (Ok(()), Some(wait)) => (Limit::OpenInvoices, wait),
+        (Ok(()), None) => return Ok(()),
+    };
+    Err(gateway.tarpit.refuse(caller, headers, limit, wait).await)
 }
 
 /// The service at its price of this moment.
@@ -261,7 +271,7 @@ fn cannot_keep_input() -> Problem {
 }
 
 fn busy(detail: &str) -> Problem {
-    metrics::counter!("satforge_challenges_limited_total").increment(1);
+    metrics::counter!("satforge_refused_total", "limit" => "busy").increment(1);
     Problem::new(ErrorCode::RateLimited).detail(detail).retry_after(SOON)
 }
 

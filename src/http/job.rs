@@ -14,7 +14,7 @@ use futures_util::stream;
 use tokio::time::{Instant, sleep};
 
 use crate::catalog::Problem as BodyProblem;
-use crate::domain::PublicJobId;
+use crate::domain::{Caller, PublicJobId};
 use crate::jobs::{Following, JobView};
 use crate::store::StoreError;
 
@@ -29,12 +29,14 @@ const COMMENT_EVERY: Duration = Duration::from_secs(15);
 /// The job's document, at once or, with `?wait=N`, once the job has ended.
 pub async fn show(
     State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
+    headers: HeaderMap,
 ) -> Response<Body> {
     let shown = async {
         let wait = wait_of(query.as_deref())?;
-        let mut following = follow(&gateway, id).await?;
+        let mut following = follow(&gateway, caller, id, &headers).await?;
         hold::ended_by(&gateway, &mut following, Instant::now() + wait.min(gateway.waiting.hold)).await;
         Ok(following)
     };
@@ -47,10 +49,11 @@ pub async fn show(
 /// The job's document again after each change, as server-sent events, until it has ended.
 pub async fn events(
     State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
     id: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Response<Body> {
-    let following = match follow(&gateway, id).await {
+    let following = match follow(&gateway, caller, id, &headers).await {
         Ok(following) => following,
         Err(problem) => return gateway.refuse(&problem),
     };
@@ -70,12 +73,27 @@ pub async fn events(
 
 const END_EVENT_ID: &str = "end";
 
-async fn follow(gateway: &Gateway, id: Result<Path<String>, PathRejection>) -> Result<Following, Problem> {
-    let not_found = || Problem::new(ErrorCode::NotFound).detail("There is no job with this id.");
-    let Path(id) = id.map_err(|_| not_found())?;
-    let id = PublicJobId::parse(&id).map_err(|_| not_found())?;
+async fn follow(
+    gateway: &Gateway,
+    caller: Caller,
+    id: Result<Path<String>, PathRejection>,
+    headers: &HeaderMap,
+) -> Result<Following, Problem> {
+    let name = id.map_or_else(|_| String::new(), |Path(id)| id);
     let internal = |error: StoreError| Problem::new(ErrorCode::Internal).cause(&error);
-    let view = gateway.jobs.by_public_id(&id).await.map_err(internal)?.ok_or_else(not_found)?;
+    // What is no id is not looked for.
+    let found = match PublicJobId::parse(&name) {
+        Ok(id) => {
+            gateway.may_look(caller, headers, &name).await?;
+            gateway.jobs.by_public_id(&id).await.map_err(internal)?
+        }
+        Err(_) => None,
+    };
+    let Some(view) = found else {
+        let problem = Problem::new(ErrorCode::NotFound).detail("There is no job with this id.");
+        return Err(gateway.missed(caller, headers, problem).await);
+    };
+    gateway.misses.found(&name);
     if answer::is_result_gone(gateway, &view) {
         return Err(Problem::new(ErrorCode::ResultExpired));
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response};
 use serde::Serialize;
 
@@ -25,6 +25,7 @@ pub struct Problem {
     errors: Vec<BodyProblem>,
     refund: Option<Box<RefundDocument>>,
     cause: Option<Box<str>>,
+    closes: bool,
 }
 
 /// What the log line says about an error response.
@@ -64,7 +65,16 @@ impl Problem {
     /// An error with what the table says about it.
     #[must_use]
     pub const fn new(code: ErrorCode) -> Self {
-        Self { code, detail: None, suggestion: None, retry_after: None, errors: Vec::new(), refund: None, cause: None }
+        Self {
+            code,
+            detail: None,
+            suggestion: None,
+            retry_after: None,
+            errors: Vec::new(),
+            refund: None,
+            cause: None,
+            closes: false,
+        }
     }
 
     /// With a sentence about this very occurrence.
@@ -101,6 +111,18 @@ impl Problem {
     #[must_use]
     pub fn cause(self, cause: &dyn std::fmt::Display) -> Self {
         Self { cause: Some(cause.to_string().into_boxed_str()), ..self }
+    }
+
+    /// The connection ends with it, whatever the caller still has to send.
+    #[must_use]
+    pub fn closing(self) -> Self {
+        Self { closes: true, ..self }
+    }
+
+    /// Whether the connection ends with it.
+    #[must_use]
+    pub const fn closes(&self) -> bool {
+        self.closes
     }
 
     /// What is said about this very occurrence, or about all of its kind.
@@ -151,6 +173,9 @@ impl Problem {
         headers.insert("x-error-code", HeaderValue::from_static(entry.name));
         if let Some(seconds) = self.retry_after_seconds() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.closes {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response.extensions_mut().insert(Sent { code: self.code, cause: self.cause.clone() });
         response

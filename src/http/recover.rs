@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::domain::JobState;
+use crate::domain::{Caller, JobState};
 use crate::jobs::{JobView, Recovered, RedeemError};
 use crate::paywall::{Proof, Refusal, VerifiedPayment};
 
@@ -39,23 +39,24 @@ pub(super) enum Found {
 }
 
 /// The job of whoever presents these headers.
-pub(super) async fn holder_of(gateway: &Arc<Gateway>, headers: &HeaderMap) -> Result<Found, Problem> {
+pub(super) async fn holder_of(gateway: &Arc<Gateway>, caller: Caller, headers: &HeaderMap) -> Result<Found, Problem> {
     let presented: Vec<&[u8]> = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
-    Ok(find(gateway, &presented).await?.0)
+    Ok(charged(gateway, caller, headers, find(gateway, &presented).await).await?.0)
 }
 
 /// `GET /recover`: the page, or with a credential what it leads to.
-pub async fn show(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
+pub async fn show(State(gateway): State<Arc<Gateway>>, caller: Caller, request: Request) -> Response<Body> {
     let is_api = request.uri().path().starts_with("/api/");
     if !is_api && !request.headers().contains_key(AUTHORIZATION) {
         return page(&gateway, StatusCode::OK, None);
     }
     let presented: Vec<&[u8]> = request.headers().get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
-    answer_json(&gateway, find(&gateway, &presented).await).await
+    let found = find(&gateway, &presented).await;
+    answer_json(&gateway, charged(&gateway, caller, request.headers(), found).await).await
 }
 
 /// `POST /recover`: with the credential in the header, in JSON or in the page's form.
-pub async fn find_by_post(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
+pub async fn find_by_post(State(gateway): State<Arc<Gateway>>, caller: Caller, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let is_form = has_type(&parts.headers, "application/x-www-form-urlencoded");
     let wants_page = is_form && !accepts(&parts.headers, "application/json");
@@ -69,12 +70,12 @@ pub async fn find_by_post(State(gateway): State<Arc<Gateway>>, request: Request)
         }
     }
     let presented: Vec<&[u8]> = presented.iter().map(Vec::as_slice).collect();
-    let found = find(&gateway, &presented).await;
+    let found = charged(&gateway, caller, &parts.headers, find(&gateway, &presented).await).await;
     if wants_page { answer_page(&gateway, found).await } else { answer_json(&gateway, found).await }
 }
 
 /// What a form or a JSON body says the credential is.
-fn typed(body: &[u8], is_form: bool) -> Option<Vec<u8>> {
+pub(crate) fn typed(body: &[u8], is_form: bool) -> Option<Vec<u8>> {
     let field = |name: &str| -> Option<String> {
         if is_form {
             return form_urlencoded::parse(body).find(|(key, _)| key == name).map(|(_, value)| value.trim().to_owned());
@@ -112,6 +113,21 @@ async fn find(gateway: &Arc<Gateway>, presented: &[&[u8]]) -> Result<Finding, Pr
         }
         Ok(Recovered::Unredeemed) => Ok((Found::Unredeemed(payment), Holder::default())),
         Err(error) => Err(unconfirmed(NotRedeemed::Refused(error))),
+    }
+}
+
+/// A credential that is refused is charged as a miss; a good one never is.
+async fn charged(
+    gateway: &Gateway,
+    caller: Caller,
+    headers: &HeaderMap,
+    found: Result<Finding, Problem>,
+) -> Result<Finding, Problem> {
+    match found {
+        Err(problem) if problem.code() == ErrorCode::CredentialRefused => {
+            Err(gateway.missed(caller, headers, problem).await)
+        }
+        found => found,
     }
 }
 

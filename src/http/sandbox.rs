@@ -30,8 +30,10 @@ const EXPIRY: Duration = Duration::from_mins(10);
 /// Pays an invoice of this sandbox.
 pub async fn pay(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
     let Some(sandbox) = gateway.sandbox.clone() else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
+    let (parts, body) = request.into_parts();
     let paid = async {
-        let body = gateway.bodies.read(request.into_body(), BODY_LIMIT, Sender::Unpaid).await;
+        gateway.require_locality(&parts)?;
+        let body = gateway.bodies.read(body, BODY_LIMIT, Sender::Unpaid).await;
         let body = body.map_err(|refusal| body_problem(refusal, BODY_LIMIT))?;
         let invoice = invoice(&body.bytes)?;
         sandbox.pay(&invoice).map_err(|error| match error {
@@ -52,8 +54,10 @@ pub async fn pay(State(gateway): State<Arc<Gateway>>, request: Request) -> Respo
 /// Makes an invoice, as a wallet does for somebody who is to be paid: to try refunds with.
 pub async fn make_invoice(State(gateway): State<Arc<Gateway>>, request: Request) -> Response<Body> {
     let Some(sandbox) = gateway.sandbox.clone() else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
+    let (parts, body) = request.into_parts();
     let made = async {
-        let body = gateway.bodies.read(request.into_body(), BODY_LIMIT, Sender::Unpaid).await;
+        gateway.require_locality(&parts)?;
+        let body = gateway.bodies.read(body, BODY_LIMIT, Sender::Unpaid).await;
         let body = body.map_err(|refusal| body_problem(refusal, BODY_LIMIT))?;
         let request = InvoiceRequest { amount: amount(&body.bytes)?, description: DESCRIPTION.into(), expiry: EXPIRY };
         sandbox.create_invoice(request).await.map_err(|error| Problem::new(ErrorCode::Internal).cause(&error))

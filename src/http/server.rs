@@ -1,4 +1,4 @@
-//! The listener: HTTP/1.1 over TCP or TLS, with limits on connections, on heads and on slow senders.
+//! The listener: HTTP/1.1 over TCP or TLS, with limits on connections, on heads, on slow senders and on those who do not read.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,9 +17,12 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
+use crate::config::ServerConfig;
 use crate::shutdown::Shutdown;
 
 use super::client::Peer;
+use super::crowd::Crowd;
+use super::unread::Unread;
 
 /// What is buffered of a request's head: eight macaroons of the largest size fit. A head of about twice as much is
 /// answered with 431.
@@ -40,9 +43,27 @@ pub struct Server {
     pub max_connections: usize,
     /// The time for a request's head, and for a TLS handshake.
     pub header_timeout: Duration,
+    /// How long a peer may take nothing of what there is to send.
+    pub write_timeout: Duration,
+    /// Who may hold how many connections; `None`: the operator's own listener.
+    pub crowd: Option<Arc<Crowd>>,
 }
 
 impl Server {
+    /// The callers' listener, with the limits of `config`.
+    #[must_use]
+    pub fn for_callers(listener: TcpListener, router: Router, tls: Option<TlsAcceptor>, config: &ServerConfig) -> Self {
+        Self {
+            listener,
+            router,
+            tls,
+            max_connections: config.max_connections,
+            header_timeout: config.header_timeout,
+            write_timeout: config.write_timeout,
+            crowd: Some(Arc::new(Crowd::new(config))),
+        }
+    }
+
     /// Serves until shutdown; then no new connections are taken, and those that exist end with their current request.
     pub async fn run(self, shutdown: Shutdown) {
         let places = Arc::new(Semaphore::new(self.max_connections));
@@ -50,6 +71,7 @@ impl Server {
             router: self.router,
             tls: self.tls,
             header_timeout: self.header_timeout,
+            write_timeout: self.write_timeout,
             shutdown: shutdown.clone(),
         });
         loop {
@@ -64,10 +86,15 @@ impl Server {
             let Some((accepted, place)) = accepted else { return };
             match accepted {
                 Ok((stream, peer)) => {
+                    // Too many of this peer: closed without a word, which costs the least.
+                    let Some(member) = self.crowd.as_ref().map_or(Some(None), |crowd| crowd.enter(peer.ip()).map(Some))
+                    else {
+                        continue;
+                    };
                     let connection = connection.clone();
                     shutdown.spawn(async move {
                         connection.serve(stream, peer).await;
-                        drop(place);
+                        drop((place, member));
                     });
                 }
                 Err(error) => {
@@ -83,6 +110,7 @@ struct Connection {
     router: Router,
     tls: Option<TlsAcceptor>,
     header_timeout: Duration,
+    write_timeout: Duration,
     shutdown: Shutdown,
 }
 
@@ -90,6 +118,7 @@ impl Connection {
     async fn serve(&self, stream: TcpStream, peer: SocketAddr) {
         // Small answers must not wait for the next packet. A socket that refuses the option still works.
         let _ = stream.set_nodelay(true);
+        let stream = Unread::new(stream, self.write_timeout);
         let Some(tls) = &self.tls else { return self.serve_http(stream, peer).await };
         match tokio::time::timeout(self.header_timeout, tls.accept(stream)).await {
             Ok(Ok(stream)) => self.serve_http(stream, peer).await,

@@ -1,4 +1,5 @@
-//! What providers send and fetch: `POST /webhooks/{name}` and `GET /inputs/{name}`. Neither path can be guessed.
+//! What providers send and fetch: `POST /webhooks/{name}` and `GET /inputs/{name}`. Neither path can be
+//! guessed: each is signed, and one that was not signed here is told from others without a look into the database.
 
 use std::sync::Arc;
 
@@ -6,8 +7,9 @@ use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 
+use crate::domain::Caller;
 use crate::jobs::Reception;
 use crate::providers::NoticeError;
 
@@ -19,14 +21,18 @@ use super::problem::Problem;
 /// Takes a webhook.
 pub async fn receive(
     State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response<Body> {
-    let Ok(Path(name)) = name else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
+    let name = name.map_or_else(|_| String::new(), |Path(name)| name);
     let awaited = match gateway.jobs.receive(&name).await {
         Ok(Reception::Awaited(awaited)) => awaited,
         Ok(Reception::Over) => return bare(StatusCode::OK),
-        Ok(Reception::Unknown) => return gateway.refuse(&Problem::new(ErrorCode::NotFound)),
+        Ok(Reception::Unknown) => {
+            let problem = gateway.missed(caller, request.headers(), Problem::new(ErrorCode::NotFound));
+            return gateway.refuse(&problem.await);
+        }
         Err(error) => {
             tracing::error!(%error, "a webhook cannot be placed");
             return bare(StatusCode::SERVICE_UNAVAILABLE);
@@ -49,8 +55,13 @@ pub async fn receive(
 }
 
 /// Serves the image of an open job.
-pub async fn input(State(gateway): State<Arc<Gateway>>, name: Result<Path<String>, PathRejection>) -> Response<Body> {
-    let Ok(Path(name)) = name else { return gateway.refuse(&Problem::new(ErrorCode::NotFound)) };
+pub async fn input(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    name: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> Response<Body> {
+    let name = name.map_or_else(|_| String::new(), |Path(name)| name);
     match gateway.jobs.image(&name).await {
         Ok(Some((media_type, image))) => {
             let mut response = Response::new(Body::from(image));
@@ -59,7 +70,7 @@ pub async fn input(State(gateway): State<Arc<Gateway>>, name: Result<Path<String
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
             response
         }
-        Ok(None) => gateway.refuse(&Problem::new(ErrorCode::NotFound)),
+        Ok(None) => gateway.refuse(&gateway.missed(caller, &headers, Problem::new(ErrorCode::NotFound)).await),
         Err(error) => {
             tracing::error!(%error, "an image cannot be read");
             bare(StatusCode::SERVICE_UNAVAILABLE)

@@ -49,6 +49,8 @@ use redeem::Redeeming;
 use waiters::Waiters;
 use worker::Leases;
 
+/// The longest that a job rests after a start, in milliseconds, whatever an earlier process has written.
+const LONGEST_REST: i64 = 60_000;
 /// Creates with an image in them that are sent at once.
 const UPLOADS: usize = 8;
 
@@ -155,6 +157,9 @@ impl Jobs {
         if released > 0 {
             tracing::info!(jobs = released, "taking over the jobs of an earlier process");
         }
+        // Its clock may have been ahead of ours.
+        let now = self.engine.now();
+        self.engine.store.set_back(now, 0, now.saturating_add(LONGEST_REST)).await?;
         shutdown.spawn(retention::sweep_after_crash(self.engine.clone(), shutdown.clone()));
         shutdown.spawn(worker::run(self.engine.clone(), shutdown.clone()));
         shutdown.spawn(elsewhere::run(self.engine.clone(), shutdown.clone()));

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tracing::Instrument as _;
 
-use crate::clock::signed_millis;
+use crate::clock::{Clock, signed_millis};
 use crate::domain::JobId;
 use crate::shutdown::Shutdown;
 use crate::store::Claimed;
@@ -20,6 +20,8 @@ use super::execution::Execution;
 const MAX_SLEEP: Duration = Duration::from_secs(5);
 /// The pause after the database failed.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
+/// How far the clock is set back, in milliseconds, before what was written by it is set right. Less is waited out.
+const SET_BACK: i64 = 1_000;
 /// Jobs claimed by one statement.
 const CLAIM_AT_ONCE: usize = 32;
 
@@ -78,7 +80,9 @@ impl Drop for Lease<'_> {
 /// Claims and starts jobs until shutdown.
 pub(super) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
     let slots = Arc::new(Semaphore::new(engine.config.concurrency));
+    let mut time = Time::of(&*engine.clock);
     while !shutdown.is_soft() {
+        look_at_the_clock(&engine, &mut time).await;
         let sleep = match claim(&engine, &slots, &shutdown).await {
             Ok(sleep) => sleep,
             Err(error) => {
@@ -92,6 +96,39 @@ pub(super) async fn run(engine: Arc<Engine>, shutdown: Shutdown) {
             () = tokio::time::sleep(sleep) => {}
         }
     }
+}
+
+/// What both clocks showed.
+struct Time {
+    unix_millis: i64,
+    monotonic: Duration,
+}
+
+impl Time {
+    fn of(clock: &dyn Clock) -> Self {
+        Self { unix_millis: signed_millis(clock.unix_millis()), monotonic: clock.monotonic() }
+    }
+
+    /// By how many milliseconds the clock was set back until `later`.
+    fn set_back(&self, later: &Self) -> i64 {
+        let passed = later.monotonic.saturating_sub(self.monotonic).as_millis();
+        let shown = later.unix_millis.saturating_sub(self.unix_millis);
+        i64::try_from(passed).unwrap_or(i64::MAX).saturating_sub(shown)
+    }
+}
+
+/// A clock that was ahead and is set right leaves times behind that lie in the future: nobody shall wait for them.
+async fn look_at_the_clock(engine: &Engine, time: &mut Time) {
+    let now = Time::of(&*engine.clock);
+    let by = time.set_back(&now);
+    if by >= SET_BACK {
+        tracing::warn!(by_seconds = by / 1_000, "the clock was set back");
+        if let Err(error) = engine.store.set_back(now.unix_millis, by, now.unix_millis).await {
+            tracing::error!(%error, "what was written by the wrong time stays as it is for now");
+            return;
+        }
+    }
+    *time = now;
 }
 
 /// Renews the leases of everything under way, at a third of their length.

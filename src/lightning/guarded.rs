@@ -48,6 +48,9 @@ pub enum NodeError {
     /// It has failed lately and is not asked at the moment.
     #[error("the Lightning backend is down: {}", _0.reason)]
     Down(Open),
+    /// So many invoices are unpaid that the caller gets none now; it was not asked. Some will have ended by then.
+    #[error("too many invoices are unpaid")]
+    Full(Duration),
     /// More requests wait for it than it can answer in time.
     #[error("too many requests wait for the Lightning backend")]
     Busy,
@@ -73,6 +76,7 @@ impl NodeError {
     pub const fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Down(open) => Some(open.retry_after),
+            Self::Full(wait) => Some(*wait),
             _ => None,
         }
     }

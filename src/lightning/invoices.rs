@@ -11,11 +11,12 @@ use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
 use crate::config::{LightningConfig, PoolConfig};
-use crate::domain::{Invoice, Msat, PaymentHash, ServiceId};
+use crate::domain::{Caller, Invoice, Msat, PaymentHash, ServiceId};
 
 use super::checked::{Expected, check};
 use super::handed_out::HandedOut;
 use super::issued::Issued;
+use super::open_invoices::{Holder, OpenInvoices, Place};
 use super::outstanding::Outstanding;
 use super::pool::Pool;
 use super::settlement::Settlements;
@@ -40,6 +41,7 @@ pub struct Invoices {
     payee: Option<PublicKey>,
     handed_out: HandedOut,
     shelves: Option<Shelves>,
+    open: Option<Arc<OpenInvoices>>,
     outstanding: Option<Outstanding>,
     settlements: Option<Settlements>,
     issued: Issued,
@@ -72,6 +74,7 @@ impl Invoices {
             payee: config.payee,
             handed_out: HandedOut::new(config.invoice_expiry.as_secs(), HANDED_OUT_CAPACITY),
             shelves,
+            open: None,
             outstanding: (config.settlement_lookups_per_second > 0.0).then(|| Outstanding::new(OUTSTANDING_CAPACITY)),
             settlements: config.require_settled.then(Settlements::default),
             issued: Issued::default(),
@@ -80,18 +83,34 @@ impl Invoices {
         }
     }
 
-    /// An invoice over `amount` that nobody else has, or will get.
-    pub async fn obtain(&self, amount: Msat, description: &str) -> Result<Invoice, NodeError> {
+    /// With at most `ceiling` unpaid invoices at once, those on the shelves included; `None`: however many.
+    #[must_use]
+    pub fn with_ceiling(self, ceiling: Option<usize>) -> Self {
+        Self { open: ceiling.map(|ceiling| OpenInvoices::new(ceiling, self.clock.clone())), ..self }
+    }
+
+    /// When `caller` should come back, if there are so many unpaid invoices that there is none for them now.
+    #[must_use]
+    pub fn refuses(&self, caller: Caller) -> Option<Duration> {
+        self.open.as_ref()?.refuses(Holder::Caller(caller))
+    }
+
+    /// An invoice over `amount` for `caller`, which nobody else has, or will get.
+    pub async fn obtain(&self, amount: Msat, description: &str, caller: Caller) -> Result<Invoice, NodeError> {
         if self.confirms() && !self.node.capabilities().lookup {
             // Whoever paid would wait for a confirmation that cannot come.
             let what = "say whether an invoice was paid, which lightning.require_settled demands";
             return Err(BackendError::unsupported(self.node.name(), what).into());
         }
+        let place = self.place(Holder::Caller(caller)).map_err(NodeError::Full)?;
         let request = InvoiceRequest { amount, description: description.to_owned(), expiry: self.expiry };
         let invoice = match self.take_from_shelf(&request) {
             Some(invoice) => invoice,
             None => self.make(&request).await?,
         };
+        if let Some(place) = place {
+            place.keep(&invoice);
+        }
         if let Some(outstanding) = &self.outstanding {
             let payable_until = self.payable_until(&invoice).saturating_mul(1_000);
             outstanding.add(invoice.payment_hash, self.clock.unix_millis(), payable_until);
@@ -135,12 +154,27 @@ impl Invoices {
 
     /// Notes that the preimage of `hash` was presented: it was paid.
     pub fn presented(&self, hash: &PaymentHash) {
+        self.ended(hash);
         let Some(outstanding) = &self.outstanding else { return };
         let now = self.clock.unix_millis();
         let Some(tracked) = outstanding.presented(hash, now) else { return };
         super::settlement::count(now.saturating_sub(tracked.challenged_at));
         if !self.node.capabilities().lookup {
             outstanding.close(&tracked);
+        }
+    }
+
+    /// Notes that the invoice of `hash` can no longer be paid, or was.
+    pub fn ended(&self, hash: &PaymentHash) {
+        if let Some(open) = &self.open {
+            open.close(hash);
+        }
+    }
+
+    /// Forgets invoices that have expired. Called now and then.
+    pub fn tidy(&self) {
+        if let Some(open) = &self.open {
+            open.tidy();
         }
     }
 
@@ -174,7 +208,7 @@ impl Invoices {
                     continue;
                 };
                 ticks.lock().await.tick().await;
-                if let Ok(invoice) = self.make(&request).await {
+                if let Some(invoice) = self.make_for_shelf(&request).await {
                     shelves.pool.put(&request, invoice, now);
                 } else {
                     shelves.pool.give_up(&request);
@@ -196,6 +230,20 @@ impl Invoices {
         let shelves = self.shelves.as_ref().filter(|_| !self.node.is_down())?;
         let expiry = self.expiry + shelves.config.max_age;
         shelves.pool.take(&InvoiceRequest { expiry, ..request.clone() }, self.clock.unix_millis())
+    }
+
+    async fn make_for_shelf(&self, request: &InvoiceRequest) -> Option<Invoice> {
+        let place = self.place(Holder::Shelves).ok()?;
+        let invoice = self.make(request).await.ok()?;
+        if let Some(place) = place {
+            place.keep(&invoice);
+        }
+        Some(invoice)
+    }
+
+    /// A place for one more unpaid invoice, where those are counted; refused with the time to wait.
+    fn place(&self, holder: Holder) -> Result<Option<Place>, Duration> {
+        self.open.as_ref().map(|open| open.take(holder)).transpose()
     }
 
     /// Has the node make an invoice, and checks it.

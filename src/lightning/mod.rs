@@ -4,7 +4,8 @@
 //! decides nothing. Around it:
 //!
 //! - [`Guarded`]: time limits, so many requests at once, and a circuit that refuses at once while the node is down.
-//! - [`Invoices`]: checks every invoice against what was asked for, keeps some ready, and remembers which are out.
+//! - [`Invoices`]: checks every invoice against what was asked for, keeps some ready, limits how many are unpaid, and remembers
+//!   which are out.
 //! - [`pay()`]: the only caller of [`LightningBackend::pay`]; it looks before it pays.
 //!
 //! Architecture invariant: what a backend answers is never believed. No credential of a backend is in an error, a log
@@ -29,6 +30,7 @@ mod guarded;
 mod handed_out;
 mod invoices;
 mod issued;
+mod open_invoices;
 mod orders;
 mod outstanding;
 mod pay;

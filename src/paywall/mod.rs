@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::catalog::Quote;
 use crate::clock::Clock;
 use crate::config::{KeyRing, PaywallConfig};
-use crate::domain::{PaymentHash, RequestBinding, WebhookSecret};
+use crate::domain::{Caller, PaymentHash, RequestBinding, WebhookSecret};
 use crate::lightning::Invoices;
 
 pub use challenge::{Challenge, ChallengeError};
@@ -46,12 +46,17 @@ impl Paywall {
         Self { ring, invoices, clock, redeem_window: config.redeem_window }
     }
 
-    /// Makes an invoice over `quote` and a macaroon bound to `binding`.
+    /// Makes an invoice over `quote` for `caller` and a macaroon bound to `binding`.
     ///
     /// Errors when the backend cannot make an invoice, or makes one that is not what was asked for.
-    pub async fn challenge(&self, binding: &RequestBinding, quote: &Quote) -> Result<Challenge, ChallengeError> {
+    pub async fn challenge(
+        &self,
+        binding: &RequestBinding,
+        quote: &Quote,
+        caller: Caller,
+    ) -> Result<Challenge, ChallengeError> {
         for _ in 0..INVOICES {
-            let invoice = self.invoices.obtain(quote.amount, &quote.description).await?;
+            let invoice = self.invoices.obtain(quote.amount, &quote.description, caller).await?;
             let valid_until = invoice.expires_at.saturating_add(self.redeem_window.as_secs());
             if let Some(macaroon) = challenge::mint(&self.ring, &invoice, binding, valid_until, rand::random) {
                 self.invoices.count_issued(binding.service, quote.amount);

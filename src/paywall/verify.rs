@@ -5,6 +5,7 @@
 
 use crate::config::{GatewayKey, KeyRing};
 use crate::domain::{Msat, PaymentHash, RequestBinding, ServiceId, WebhookSecret};
+use crate::planted::{self, Bug};
 
 use super::callback;
 use super::caveat::{self, Terms};
@@ -151,7 +152,7 @@ fn prove_one(ring: &KeyRing, presented: &Presented) -> Result<ProvenCredential, 
     if others.iter().any(|(token, _)| token.payment_hash != first.payment_hash) {
         return Err(Refusal::Invalid);
     }
-    if !presented.preimage.opens(&first.payment_hash) {
+    if !presented.preimage.opens(&first.payment_hash) && !planted::is(Bug::FreeResult) {
         return Err(Refusal::PreimageMismatch);
     }
     let callback_secret = callback::secret(key, &first.payment_hash);

@@ -12,6 +12,8 @@ mod answer;
 mod api;
 pub mod cog;
 pub mod fal;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 pub mod meshy;
 mod misses;
 pub mod openrouter;

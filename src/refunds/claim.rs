@@ -10,7 +10,7 @@ use crate::clock::signed_millis;
 use crate::config::LightningAddressConfig;
 use crate::domain::{Claim, ClaimedInvoice, JobId, Msat, Refund, RefundState};
 use crate::lightning::lightning_address::LightningAddress;
-use crate::lightning::{Attempt, InvoiceRequest, LightningBackend as _, decode_invoice};
+use crate::lightning::{Attempt, InvoiceRequest, LightningBackend as _, Network, decode_invoice};
 use crate::store::{Claiming, NewClaim, StoreError};
 
 use super::payer::Outcome;
@@ -125,29 +125,9 @@ impl Desk {
         Ok(To { invoice: Some(self.payable(&bolt11, amount)?), destination: None })
     }
 
-    /// An invoice over exactly `amount` that can be paid for a while yet.
     fn payable(&self, typed: &str, amount: Msat) -> Result<ClaimedInvoice, ClaimError> {
-        let refused = |why: String| Err(ClaimError::Invoice(why));
-        let typed = typed.trim();
-        if typed.len() > INVOICE_CHARS {
-            return refused(format!("An invoice has at most {INVOICE_CHARS} characters."));
-        }
-        let bolt11 = typed.to_ascii_lowercase();
-        let bolt11 = bolt11.strip_prefix("lightning:").unwrap_or(&bolt11).to_owned();
-        let Ok(decoded) = decode_invoice(&bolt11) else { return refused("This is no BOLT 11 invoice.".into()) };
-        let network = self.backend.network();
-        if decoded.network != network {
-            return refused(format!("The invoice is for {}, and this gateway pays on {network}.", decoded.network));
-        }
-        if decoded.amount != Some(amount) {
-            return refused(format!("The invoice must be for exactly {} msat.", amount.msat()));
-        }
-        if decoded.expires_at < self.clock.unix_seconds().saturating_add(TIME_LEFT) {
-            return refused("The invoice has expired, or is about to.".into());
-        }
-        Ok(ClaimedInvoice { bolt11, payment_hash: decoded.payment_hash })
+        payable(typed, amount, self.backend.network(), self.clock.unix_seconds())
     }
-
     /// An invoice from the wallet behind a Lightning address. The wallet's server is a stranger's.
     async fn ask(&self, address: &str, amount: Msat) -> Result<String, ClaimError> {
         let config = LightningAddressConfig {
@@ -161,7 +141,8 @@ impl Desk {
         let request = InvoiceRequest { amount, description: DESCRIPTION.into(), expiry: ADDRESS_EXPIRY };
         let asked = tokio::time::timeout(self.config.address_timeout.saturating_mul(2), wallet.create_invoice(request));
         let invoice = asked.await.map_err(|_| no_invoice())?;
-        let invoice = invoice.inspect_err(|error| tracing::debug!(%error, "a Lightning address gave no invoice"));
+        // Its text is a stranger's, and may repeat the address.
+        let invoice = invoice.inspect_err(|error| tracing::debug!(kind = ?error.kind, "a wallet gave no invoice"));
         Ok(invoice.map_err(|_| no_invoice())?.bolt11)
     }
 
@@ -233,8 +214,30 @@ impl Desk {
     }
 }
 
+/// An invoice over exactly `amount` that can be paid on `network` for a while yet from `now` on, in Unix seconds.
+pub(crate) fn payable(typed: &str, amount: Msat, network: Network, now: u64) -> Result<ClaimedInvoice, ClaimError> {
+    let refused = |why: String| Err(ClaimError::Invoice(why));
+    let typed = typed.trim();
+    if typed.len() > INVOICE_CHARS {
+        return refused(format!("An invoice has at most {INVOICE_CHARS} characters."));
+    }
+    let bolt11 = typed.to_ascii_lowercase();
+    let bolt11 = bolt11.strip_prefix("lightning:").unwrap_or(&bolt11).to_owned();
+    let Ok(decoded) = decode_invoice(&bolt11) else { return refused("This is no BOLT 11 invoice.".into()) };
+    if decoded.network != network {
+        return refused(format!("The invoice is for {}, and this gateway pays on {network}.", decoded.network));
+    }
+    if decoded.amount != Some(amount) {
+        return refused(format!("The invoice must be for exactly {} msat.", amount.msat()));
+    }
+    if decoded.expires_at < now.saturating_add(TIME_LEFT) {
+        return refused("The invoice has expired, or is about to.".into());
+    }
+    Ok(ClaimedInvoice { bolt11, payment_hash: decoded.payment_hash })
+}
+
 /// `user@host` of harmless characters, lower case: it becomes part of a URL.
-fn plausible_address(typed: &str) -> Result<String, ClaimError> {
+pub(crate) fn plausible_address(typed: &str) -> Result<String, ClaimError> {
     let refused = || ClaimError::Address("This is no Lightning address, such as you@example.com.".into());
     let typed = typed.trim();
     if typed.len() > ADDRESS_CHARS {

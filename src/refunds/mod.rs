@@ -25,6 +25,8 @@ use crate::shutdown::Shutdown;
 use crate::store::{Store, StoreError};
 
 pub use claim::{ClaimError, Destination};
+#[cfg(any(test, fuzzing))]
+pub(crate) use claim::{payable, plausible_address};
 
 use limits::Tries;
 use payer::Look;

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::domain::{ClaimedInvoice, JobId, Msat, Refund, RefundState};
 use crate::lightning::{Attempt, Payment, Payout, pay};
+use crate::planted::{self, Bug};
 use crate::store::StoreError;
 
 use super::{BY_HAND, Desk};
@@ -114,9 +115,9 @@ impl Desk {
         let now = Instant::now();
         for refund in &open {
             if self.is_due(refund.job, now) {
-                let (desk, place, refund) = (self.clone(), self.take_up(refund.job), refund.clone());
+                let (desk, job, place) = (self.clone(), refund.job, self.take_up(refund.job));
                 self.shutdown.spawn(async move {
-                    desk.settle(&refund, Attempt::Again).await;
+                    desk.ask_again(job).await;
                     drop(place);
                 });
             }
@@ -124,6 +125,20 @@ impl Desk {
         let open: HashSet<JobId> = open.iter().map(|refund| refund.job).collect();
         self.looks().retain(|job, look| look.hands > 0 || open.contains(job));
         Ok(())
+    }
+
+    /// Asks what became of a claim, for whoever has it in hand.
+    ///
+    /// Crash rule: it is read again by then. The one that was listed may have been released since, and what was released
+    /// must not be paid.
+    pub(super) async fn ask_again(&self, job: JobId) {
+        match self.store.refund(job).await {
+            Ok(Some(refund)) if self.is_ours(&refund) => {
+                self.settle(&refund, Attempt::Again).await;
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(job.id = %job, %error, "an open refund cannot be read"),
+        }
     }
 
     pub(super) fn is_due(&self, job: JobId, now: Instant) -> bool {
@@ -145,7 +160,10 @@ impl Desk {
         let Some(invoice) = claim.invoice.as_ref().filter(|_| claim.payer != BY_HAND) else { return Outcome::Open };
         let Ok(_turn) = self.payments.acquire().await else { return Outcome::Open };
         let job = refund.job;
-        let payment = self.pay(invoice, refund.amount, attempt).await;
+        let payment = match self.pay(invoice, refund.amount, attempt).await {
+            Payment::Unknown { reason } if planted::is(Bug::DoublePayout) => Payment::Failed { reason },
+            payment => payment,
+        };
         let (outcome, written) = match &payment {
             Payment::Paid(receipt) => {
                 let written = self.store.refund_paid(job, claim.number, self.now(), receipt.fee).await;

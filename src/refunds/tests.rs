@@ -1,73 +1,24 @@
 //! Claims that an earlier process left behind, claims at once, and backends that do not say what became of a payment.
 
+mod teller;
+
 use std::sync::Mutex;
 use std::time::Duration;
-
-use async_trait::async_trait;
 
 use super::*;
 use crate::clock::ManualClock;
 use crate::config::GatewayKey;
 use crate::domain::job::Failed;
-use crate::domain::{ClaimedInvoice, Failure, Invoice, Msat, Network, PaymentHash, RefundState};
+use crate::domain::{ClaimedInvoice, Failure, Msat, RefundState};
 use crate::lightning::sandbox::SandboxLightning;
-use crate::lightning::{
-    BackendError, Capabilities, InvoiceRequest, InvoiceState, OutgoingState, Payment, PaymentOrder, Receipt,
-    decode_invoice,
-};
+use crate::lightning::{InvoiceRequest, OutgoingState, Payment, Receipt, decode_invoice};
 use crate::store::tests::{new_job, open};
 use crate::store::{Claiming, NewClaim, NewJob};
 
+use teller::Teller;
+
 const NOW: u64 = 1_800_000_000;
 const PAYER: &str = "teller 1";
-
-/// A backend that says what a test wants, and counts what it is told to pay.
-struct Teller {
-    sandbox: SandboxLightning,
-    found: Mutex<OutgoingState>,
-    paid: Mutex<Payment>,
-    orders: Mutex<Vec<PaymentHash>>,
-    asked: Mutex<usize>,
-}
-
-#[async_trait]
-impl LightningBackend for Teller {
-    fn name(&self) -> &'static str {
-        "teller"
-    }
-
-    fn network(&self) -> Network {
-        Network::Regtest
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.sandbox.capabilities()
-    }
-
-    async fn create_invoice(&self, request: InvoiceRequest) -> Result<Invoice, BackendError> {
-        self.sandbox.create_invoice(request).await
-    }
-
-    async fn lookup(&self, _: &PaymentHash) -> Result<InvoiceState, BackendError> {
-        unreachable!("it only pays")
-    }
-
-    async fn pay(&self, order: &PaymentOrder) -> Payment {
-        self.orders.lock().unwrap().push(order.payment_hash);
-        self.paid.lock().unwrap().clone()
-    }
-
-    async fn lookup_outgoing(&self, _: &PaymentHash) -> Result<OutgoingState, BackendError> {
-        let mut asked = self.asked.lock().unwrap();
-        *asked = asked.saturating_add(1);
-        drop(asked);
-        Ok(self.found.lock().unwrap().clone())
-    }
-
-    async fn health(&self) -> Result<(), BackendError> {
-        Ok(())
-    }
-}
 
 struct World {
     store: Store,
@@ -218,6 +169,18 @@ async fn what_is_in_hand_is_not_asked_about() {
     assert!(!desk.is_due(job, later()));
     drop(first);
     assert!(desk.is_due(job, later()) && !desk.is_due(job, tokio::time::Instant::now()));
+    world.end().await;
+}
+
+/// It stood in a list, and has ended before it was its turn.
+#[tokio::test]
+async fn a_claim_that_was_released_meanwhile_is_not_paid() {
+    let world = World::new(RefundMode::Automatic).await;
+    let job = world.owed(1).await;
+    world.left_behind(job, PAYER).await;
+    assert!(world.store.release_claim(job, 1).await.unwrap());
+    world.refunds.desk.ask_again(job).await;
+    assert_eq!((world.status(job).await, world.orders()), ("available", 0));
     world.end().await;
 }
 

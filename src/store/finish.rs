@@ -6,6 +6,8 @@ use sqlx::{AnyConnection, query};
 use crate::domain::job::{Delivery, Failed};
 use crate::domain::{Failure, JobId, Msat, PaymentHash};
 
+use crate::planted::{self, Bug};
+
 use super::callbacks;
 use super::progress::exactly_one_or_lost;
 use super::writer::Write;
@@ -80,6 +82,9 @@ impl Write for Finish {
         if let Outcome::Owed { failed, payment_hash, amount } = &self.outcome {
             owe(connection, self.id, *payment_hash, *amount, failed.finished_at).await?;
         }
+        if planted::is(Bug::RefundDelivered) && delivery.is_some() {
+            owe_as_well(connection, self.id, finished_at).await?;
+        }
         callbacks::make_due(connection, self.id, finished_at).await?;
         if !self.outcome.keeps_input() {
             query("DELETE FROM job_inputs WHERE job_id = $1").bind(self.id.to_string()).execute(connection).await?;
@@ -108,6 +113,19 @@ impl Finish {
         .await?;
         Ok(found.is_some())
     }
+}
+
+/// The planted bug.
+async fn owe_as_well(connection: &mut AnyConnection, id: JobId, now: i64) -> Result<(), StoreError> {
+    query(
+        "INSERT INTO refunds (id, job_id, payment_hash, amount_msat, status, created_at) \
+         SELECT id, id, payment_hash, amount_msat, 'available', $2 FROM jobs WHERE id = $1",
+    )
+    .bind(id.to_string())
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Records what is owed. It must stand in the transaction that fails the job: a crash between the two would keep the

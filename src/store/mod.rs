@@ -21,6 +21,7 @@ mod records;
 mod refunds;
 mod report;
 mod row;
+mod set_back;
 mod settlements;
 mod stats;
 mod sweep;
@@ -192,6 +193,8 @@ async fn prepare(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
         "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = FULL",
         "PRAGMA foreign_keys = ON",
+        // What is deleted is overwritten: prompts, images and callbacks must not be found in the file of a backup.
+        "PRAGMA secure_delete = ON",
     ] {
         connection.execute(pragma).await?;
     }

@@ -76,6 +76,16 @@ impl Writer {
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
+    /// Runs `write` some time later, whether or not anybody knows: for a planted bug.
+    pub(super) fn write_behind<W: Write>(&self, write: W) {
+        let writer = self.clone();
+        #[expect(clippy::disallowed_methods, reason = "it is a bug, and to be lost")]
+        tokio::spawn(async move {
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            let _ = writer.write(write).await;
+        });
+    }
+
     /// Whether the last write found the database unwritable.
     pub(super) fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)

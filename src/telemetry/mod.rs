@@ -3,7 +3,10 @@
 //! | metric | type | labels |
 //! |---|---|---|
 //! | `satforge_challenges_total` | counter | `service`, `code` |
-//! | `satforge_challenges_failed_total`, `satforge_challenges_limited_total` | counter | |
+//! | `satforge_challenges_failed_total` | counter | |
+//! | `satforge_refused_total` | counter | `limit` |
+//! | `satforge_delayed_total` | counter | |
+//! | `satforge_open_invoices`, `satforge_connections_open` | gauge | |
 //! | `satforge_invoice_seconds` | histogram | |
 //! | `satforge_invoices_made_total`, `satforge_invoices_settled_total`, `satforge_invoices_expired_total` | counter | |
 //! | `satforge_settlement_seconds` | histogram | |
@@ -101,7 +104,10 @@ fn describe() {
     use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
     describe_counter!("satforge_challenges_total", "Challenges handed out.");
     describe_counter!("satforge_challenges_failed_total", "Challenges that the Lightning backend made impossible.");
-    describe_counter!("satforge_challenges_limited_total", "Requests refused by the challenge limit.");
+    describe_counter!("satforge_refused_total", "Requests and connections refused by a limit.");
+    describe_counter!("satforge_delayed_total", "Refusals that were delayed, because there were so many.");
+    describe_gauge!("satforge_open_invoices", "Unpaid invoices, where they are limited.");
+    describe_gauge!("satforge_connections_open", "Connections of callers.");
     describe_histogram!("satforge_invoice_seconds", Unit::Seconds, "Time to make a challenge, mostly the invoice.");
     describe_counter!("satforge_invoices_made_total", "Invoices that the Lightning backend has made.");
     describe_counter!("satforge_invoices_settled_total", "Handed-out invoices that were seen to be paid.");

@@ -6,6 +6,7 @@
 mod kit;
 
 mod answers;
+mod clock;
 mod deadline;
 mod fake;
 mod images;

@@ -36,11 +36,20 @@ async fn a_source_that_stalls_is_fetched_again() {
 #[tokio::test]
 async fn something_else_than_a_film_is_owed_back() {
     for wrong in [&b"<html>an error page</html>"[..], b"glTF, which somebody else wanted", b"short", b""] {
-        let fake = Fake::new(Script { fetch: [Say(Ok(bytes(&[wrong])))].into(), ..Script::default() });
+        let fetch = (0..50).map(|_| Say(Ok(bytes(&[wrong])))).collect();
+        let fake = Fake::new(Script { fetch, ..Script::default() });
         World::new(&fake).await.expect_owed("GENERATION_FAILED").await;
-        assert_eq!((fake.creates(), fake.count("fetch")), (vec![1], 1));
+        assert_eq!((fake.creates(), fake.count("fetch")), (vec![1], 6), "another generation would cost as much again");
         crate::kit::until("it is discarded", async || (fake.count("discard") == 1).then_some(())).await;
     }
+}
+
+#[tokio::test]
+async fn a_page_that_stands_in_the_place_of_a_film_for_a_while_costs_no_result() {
+    let page = || Say(Ok(bytes(&[b"<html>please wait</html>"])));
+    let fake = Fake::new(Script { fetch: [page(), page()].into(), ..Script::default() });
+    World::new(&fake).await.expect_film().await;
+    assert_eq!((fake.creates(), fake.count("fetch")), (vec![1], 3));
 }
 
 #[tokio::test]

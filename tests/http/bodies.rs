@@ -139,7 +139,8 @@ async fn an_endless_body_is_cut_off() {
 #[tokio::test]
 async fn a_sender_that_stalls_is_told() {
     let app = Setup::new().set("SERVER__BODY_IDLE_TIMEOUT_SECONDS", 0.1).start().await;
-    let head = format!("POST {VIDEO} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n");
+    let head =
+        format!("POST {VIDEO} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n");
     let answer = app.raw(format!("{head}content-length: 100\r\n\r\n{{\"prompt\"")).await;
     assert_eq!(answer.status_line, "HTTP/1.1 408 Request Timeout");
     assert_eq!(answer.header("x-error-code"), "REQUEST_TIMEOUT");

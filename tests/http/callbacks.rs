@@ -223,3 +223,21 @@ async fn what_leads_to_a_private_address_is_never_called() {
     app.stop().await;
     assert!(receiver.received().is_empty());
 }
+
+/// A URL is looked at when its request is paid for, and not before: nobody has the gateway call others for free.
+#[tokio::test]
+async fn an_unpaid_request_calls_nobody() {
+    let (app, receiver) = (TestApp::start().await, Receiver::start([]).await);
+    for n in 0..10 {
+        assert_eq!(app.ask(VIDEO, &body(&receiver.url(&format!("/unpaid/{n}")), None)).await.status, 402);
+    }
+    let (purchase, _) = buy(&app, &body(&receiver.url("/paid"), None)).await;
+    for _ in 0..3 {
+        assert_eq!(app.redeem(&purchase).await.status, 200);
+    }
+    let calls = receiver.wait_for(1).await;
+    outbox(&app, 1).await;
+    assert_eq!(calls.iter().map(|call| call.path.as_str()).collect::<Vec<_>>(), ["/paid"]);
+    assert_eq!(receiver.received().len(), 1, "nor does a credential that is presented again");
+    app.stop().await;
+}

@@ -65,6 +65,7 @@ async fn the_catalogue_of_errors_has_every_code_of_the_contract() {
             402,
             "PAYMENT_REQUIRED CREDENTIAL_MALFORMED CREDENTIAL_INVALID PREIMAGE_MISMATCH BODY_MISMATCH CREDENTIAL_EXPIRED",
         ),
+        (403, "LOCAL_ONLY"),
         (404, "NOT_FOUND INVOICE_UNKNOWN"),
         (405, "METHOD_NOT_ALLOWED"),
         (410, "RESULT_EXPIRED REDEMPTION_EXPIRED INVOICE_EXPIRED"),
@@ -109,7 +110,8 @@ async fn health_and_readiness() {
 /// URLs in answers come from the configuration. What a caller writes into `Host` would otherwise reach others.
 #[tokio::test]
 async fn urls_are_made_from_the_public_url_and_never_from_the_host_header() {
-    let app = Setup::new().set("SERVER__PUBLIC_URL", "https://ai.example.com").start().await;
+    let setup = Setup::new().set("SERVER__PUBLIC_URL", "https://ai.example.com");
+    let app = setup.set("SANDBOX__PUBLIC", true).start().await;
     let evil = |request: reqwest::RequestBuilder| {
         request
             .header("host", "evil.example")

@@ -19,7 +19,7 @@ async fn stuck(setup: Setup) -> (TestApp, Purchase) {
 
 fn presentation(purchase: &Purchase) -> String {
     format!(
-        "POST {VIDEO} HTTP/1.1\r\nhost: x\r\nconnection: close\r\naccept-encoding: gzip, br, zstd\r\n\
+        "POST {VIDEO} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\naccept-encoding: gzip, br, zstd\r\n\
          authorization: {}\r\ncontent-length: {}\r\n\r\n{}",
         purchase.credential(),
         purchase.body.len(),

@@ -28,7 +28,7 @@ async fn the_limit_is_charged_before_the_body_is_read() {
     let app = with_burst(1).await;
     app.ask(VIDEO, &video_body("a cat")).await;
     let mut connection = RawConnection::open(&app).await;
-    connection.write(format!("POST {VIDEO} HTTP/1.1\r\nhost: x\r\ncontent-length: 60000\r\n\r\n")).await;
+    connection.write(format!("POST {VIDEO} HTTP/1.1\r\nhost: localhost\r\ncontent-length: 60000\r\n\r\n")).await;
     tokio::time::pause();
     let head = connection.read_until("\r\n\r\n").await;
     tokio::time::resume();
@@ -62,7 +62,8 @@ async fn nothing_but_challenges_is_limited() {
 
 #[tokio::test]
 async fn a_strangers_forwarded_address_is_not_believed() {
-    let app = with_burst(1).await;
+    let setup = Setup::new().set("LIMITS__CHALLENGES_PER_MINUTE", 1).set("LIMITS__CHALLENGE_BURST", 1);
+    let app = setup.set("SANDBOX__PUBLIC", true).start().await;
     let ask = async |from: &str| {
         let request =
             app.post(VIDEO, video_body("a cat")).header("x-forwarded-for", from).header("forwarded", "for=9.9.9.9");
@@ -77,7 +78,8 @@ async fn a_strangers_forwarded_address_is_not_believed() {
 #[tokio::test]
 async fn a_trusted_proxys_clients_have_budgets_of_their_own() {
     let setup = Setup::new().set("LIMITS__CHALLENGES_PER_MINUTE", 1).set("LIMITS__CHALLENGE_BURST", 1);
-    let app = setup.set("SERVER__TRUSTED_PROXIES", r#"["127.0.0.0/8"]"#).start().await;
+    let setup = setup.set("SERVER__TRUSTED_PROXIES", r#"["127.0.0.0/8"]"#);
+    let app = setup.set("SANDBOX__PUBLIC", true).start().await;
     let ask =
         async |from: &str| app.send(app.post(VIDEO, video_body("a cat")).header("x-forwarded-for", from)).await.status;
     assert_eq!(ask("203.0.113.1").await, 402);
@@ -104,11 +106,11 @@ async fn without_a_limit_nothing_is_counted() {
 async fn connections_are_limited() {
     let app = Setup::new().set("SERVER__MAX_CONNECTIONS", 1).start().await;
     let mut first = RawConnection::open(&app).await;
-    first.write("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    first.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
     first.read_until("{\"status\":\"ok\"}").await;
     let mut second = RawConnection::open(&app).await;
-    second.write("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    first.write("GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+    second.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    first.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await;
     let answered = second.read_until("{\"status\":\"ok\"}");
     let (answer, _) = futures_util::future::join(answered, first.read_answer()).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK"));
@@ -121,7 +123,7 @@ async fn connections_are_limited() {
 async fn a_slow_head_is_cut_off() {
     let app = Setup::new().set("SERVER__HEADER_TIMEOUT_SECONDS", 0.1).start().await;
     let mut slow = RawConnection::open(&app).await;
-    slow.write("GET /healthz HTTP/1.1\r\nhost: x\r\nx-slow: ").await;
+    slow.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: ").await;
     slow.closed().await;
     app.stop().await;
 }

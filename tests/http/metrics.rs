@@ -32,7 +32,7 @@ async fn the_documented_names_are_there() {
     for line in [
         r#"satforge_challenges_total{service="video",code="PAYMENT_REQUIRED"} "#,
         "satforge_challenges_failed_total ",
-        "satforge_challenges_limited_total ",
+        "satforge_refused_total{limit=",
         "satforge_invoice_seconds_bucket{le=",
         r#"satforge_redemptions_total{service="video"} "#,
         r#"satforge_jobs_open{state="running",provider="fake"} 0"#,

@@ -1,83 +1,9 @@
 //! Money back: with a wallet by LNURL-withdraw, with the credential to an invoice, and never twice.
 
-use bitcoin::bech32;
-use satforge::lightning::{LightningBackend as _, OutgoingState};
-use satforge::providers::Ending;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::{
-    Answer, DAY, Generation, HOUR, Paying, Purchase, Setup, SubmitStep, TestApp, VIDEO, VIDEO_SATS, text, video_body,
-    within,
-};
-
-/// A purchase that was not delivered, and the answer that says so.
-struct Owed {
-    purchase: Purchase,
-    answer: Value,
-}
-
-impl Owed {
-    async fn at(app: &TestApp) -> Self {
-        app.provider.script([SubmitStep::Take(Generation::Ends(Ending::Failed))]);
-        let purchase = app.buy(VIDEO, &video_body("a cat")).await;
-        let failed = app.redeem(&purchase).await;
-        assert_eq!(failed.outcome(), (502, "GENERATION_FAILED"), "{}", failed.text());
-        Self { purchase, answer: failed.json() }
-    }
-
-    fn refund(&self) -> &Value {
-        &self.answer["refund"]
-    }
-
-    /// What a wallet that scans the LNURL is told.
-    async fn scan(&self, app: &TestApp) -> Value {
-        get(app, &decoded(self.refund())).await.json()
-    }
-
-    async fn claim(&self, app: &TestApp, body: Value) -> Answer {
-        let path = path_of(app, &text(&self.refund()["claim_url"]));
-        let request = app.post(&path, body.to_string()).header("authorization", self.purchase.credential());
-        app.send(request).await
-    }
-
-    /// The refund as its owner sees it now.
-    async fn look(&self, app: &TestApp) -> Value {
-        let path = path_of(app, &text(&self.refund()["claim_url"]));
-        app.send(app.get(&path).header("authorization", self.purchase.credential())).await.json()
-    }
-}
-
-/// The URL in an LNURL.
-fn decoded(refund: &Value) -> String {
-    let (hrp, bytes) = bech32::decode(refund["lnurl"].as_str().unwrap()).unwrap();
-    assert_eq!(hrp.as_str(), "lnurl");
-    String::from_utf8(bytes).unwrap()
-}
-
-fn path_of(app: &TestApp, url: &str) -> String {
-    app.path_of(url)
-}
-
-async fn get(app: &TestApp, url: &str) -> Answer {
-    app.send(app.get(&path_of(app, url))).await
-}
-
-/// An invoice of somebody's wallet.
-async fn invoice(app: &TestApp, sats: u64) -> String {
-    let made = app.send(app.post("/sandbox/invoice", json!({"amount_sats": sats}).to_string())).await;
-    text(&made.json()["invoice"])
-}
-
-async fn withdraw(app: &TestApp, offer: &Value, invoice: &str) -> Value {
-    let url = format!("{}?k1={}&pr={invoice}", text(&offer["callback"]), text(&offer["k1"]));
-    get(app, &url).await.json()
-}
-
-/// Whether the node has paid this invoice.
-async fn is_paid(app: &TestApp, invoice: &str) -> bool {
-    let hash = satforge::lightning::decode_invoice(invoice).unwrap().payment_hash;
-    matches!(app.lightning.lookup_outgoing(&hash).await.unwrap(), OutgoingState::Paid(_))
-}
+use crate::support::owed::{Owed, decoded, get, invoice, is_paid, path_of, withdraw};
+use crate::support::{DAY, HOUR, Paying, Setup, TestApp, VIDEO, VIDEO_SATS, text, video_body, within};
 
 #[tokio::test]
 async fn a_wallet_withdraws_what_is_owed_once() {

@@ -57,7 +57,8 @@ async fn what_cannot_be_decoded_is_malformed() {
 async fn bytes_that_are_no_text_are_malformed() {
     let app = TestApp::start().await;
     let body = video_body("a cat");
-    let head = format!("POST {VIDEO} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n");
+    let head =
+        format!("POST {VIDEO} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n");
     for value in [&b"L402 \xff\xfe:\xff"[..], b"L402 \x80,\x80,,,,:::", &[b"L402 ", &[b','; 9_000][..]].concat()] {
         let tail = format!("\r\ncontent-length: {}\r\n\r\n{body}", body.len());
         let request = [head.as_bytes(), b"authorization: ", value, tail.as_bytes()].concat();

@@ -14,8 +14,9 @@ use satforge::config::{LogConfig, LogFormat};
 use satforge::telemetry;
 use tracing_subscriber::fmt::MakeWriter;
 
+use support::owed::{Owed, invoice, withdraw};
 use support::{FakeProvider, Generation, Lie, MODEL, Pieces, Purchase, Receiver, Setup, SubmitStep, TestApp, VIDEO};
-use support::{image_body, video_body};
+use support::{image_body, text, video_body};
 
 const PROMPT: &str = "a prompt that nobody else should read";
 const KEY: &str = "7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b7b";
@@ -96,6 +97,7 @@ async fn no_secret_stands_in_the_log() {
     buy_a_model(&app, &mut secrets).await;
     let app = fail_a_purchase(app, &mut secrets).await;
     be_called_back(&app, &mut secrets).await;
+    be_paid_back(&app, &mut secrets).await;
     be_refused(&app, &mut secrets).await;
     app.stop().await;
 
@@ -111,6 +113,11 @@ async fn no_secret_stands_in_the_log() {
         r#""job.outcome":"succeeded""#,
         r#""callback.outcome":"gone""#,
         r#""job.outcome":"result_unusable""#,
+        r#""http.route":"/lnurl/{name}/pay""#,
+        r#""http.route":"/refunds/{name}""#,
+        r#""http.route":"/recover""#,
+        r#""message":"a refund was paid""#,
+        r#""error.code":"CREDENTIAL_REFUSED""#,
         r#""level":"TRACE""#,
     ] {
         assert!(text.contains(expected), "{expected} is missing");
@@ -223,4 +230,42 @@ async fn be_called_back(app: &TestApp, secrets: &mut Secrets) {
     let result = app.redeem(&purchase).await;
     secrets.keep_job(&result);
     receiver.wait_for(1).await;
+}
+
+/// By every way there is, and by some that lead nowhere.
+async fn be_paid_back(app: &TestApp, secrets: &mut Secrets) {
+    const ADDRESS: &str = "somebody-whom-nobody-should-know";
+    let (by_wallet, by_credential) = (Owed::at(app).await, Owed::at(app).await);
+    for owed in [&by_wallet, &by_credential] {
+        secrets.keep_purchase(&owed.purchase);
+        let refund = owed.refund();
+        let lnurl = text(&refund["lnurl"]);
+        secrets.keep("LNURL", &lnurl[lnurl.len() - 60..]);
+        secrets.keep("link's signature", text(&refund["url"]).rsplit('.').next().unwrap());
+        secrets.keep("public job id", text(&refund["claim_url"]).rsplit('/').next().unwrap());
+    }
+    let offer = by_wallet.scan(app).await;
+    secrets.keep("k1", text(&offer["k1"]));
+    let (mine, other, wrong) = (invoice(app, 500).await, invoice(app, 500).await, invoice(app, 499).await);
+    for invoice in [&mine, &other, &wrong] {
+        secrets.keep("invoice", &invoice[invoice.len() - 100..]);
+    }
+    secrets.keep("Lightning address", ADDRESS);
+    app.send(app.get(&app.path_of(&text(&by_wallet.refund()["url"])))).await;
+    assert_eq!(withdraw(app, &offer, &wrong).await["status"], "ERROR");
+    assert_eq!(withdraw(app, &offer, &mine).await["status"], "OK");
+    for body in [
+        serde_json::json!({"invoice": wrong}),
+        serde_json::json!({"invoice": mine}),
+        serde_json::json!({"lightning_address": format!("{ADDRESS}@127.0.0.1:1")}),
+        serde_json::json!({"lightning_address": format!("{ADDRESS}@nowhere.invalid")}),
+        serde_json::json!({"invoice": other}),
+    ] {
+        by_credential.claim(app, body).await;
+    }
+    let purchase = &by_credential.purchase;
+    let typed = serde_json::json!({"macaroon": purchase.macaroon, "preimage": purchase.preimage}).to_string();
+    assert_eq!(app.send(app.post("/recover", typed)).await.json()["refund"]["status"], "paid");
+    let half = serde_json::json!({"macaroon": purchase.macaroon, "preimage": "0".repeat(64)}).to_string();
+    assert_eq!(app.send(app.post("/recover", half)).await.status, 403);
 }

@@ -4,7 +4,8 @@ use crate::source::{Source, code, mentions, own_files, words_after};
 
 /// Each module and what it may import besides itself and `domain`. `app` may import everything. Parts take their own
 /// section of the configuration, so those that are configured may import `config`, which itself knows nobody.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
+    ("planted", &[]),
     ("domain", &[]),
     ("clock", &[]),
     ("shutdown", &[]),
@@ -12,12 +13,12 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("config", &["clock"]),
     ("telemetry", &["config"]),
     ("egress", &["clock"]),
-    ("store", &["clock"]),
+    ("store", &["clock", "planted"]),
     ("artifacts", &["egress", "clock", "config"]),
     ("lightning", &["circuit", "egress", "clock", "config"]),
     ("providers", &["circuit", "egress", "artifacts", "clock", "config"]),
     ("catalog", &["egress", "clock", "config"]),
-    ("paywall", &["catalog", "lightning", "clock", "config"]),
+    ("paywall", &["catalog", "lightning", "clock", "config", "planted"]),
     ("books", &["store", "lightning", "clock"]),
     (
         "jobs",
@@ -31,10 +32,11 @@ const ALLOWED: [(&str, &[&str]); 20] = [
             "paywall",
             "clock",
             "config",
+            "planted",
             "shutdown",
         ],
     ),
-    ("refunds", &["store", "lightning", "clock", "config", "shutdown"]),
+    ("refunds", &["store", "lightning", "clock", "config", "planted", "shutdown"]),
     ("callbacks", &["egress", "store", "clock", "config", "shutdown"]),
     ("operator", &["store", "refunds", "clock", "config"]),
     (
@@ -56,6 +58,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
         ],
     ),
     ("app", &["*"]),
+    ("fuzzing", &["*"]),
 ];
 
 /// Crates and functions with a place of their own.

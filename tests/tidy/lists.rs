@@ -46,9 +46,9 @@ const PROMISED: [(u16, &[&str]); 12] = [
 ];
 
 /// Codes beyond the promised ones: the protocol has a status for a body that arrives too slowly, an operator can have
-/// payments confirmed by the node, and refunds are claimed.
+/// payments confirmed by the node, refunds are claimed, and play money is for one machine alone.
 const FURTHER: [(u16, &[&str]); 5] = [
-    (403, &["CREDENTIAL_REFUSED"]),
+    (403, &["CREDENTIAL_REFUSED", "LOCAL_ONLY"]),
     (408, &["REQUEST_TIMEOUT"]),
     (409, &["REFUND_UNAVAILABLE"]),
     (502, &["REFUND_FAILED"]),

@@ -3,4 +3,5 @@
 
 mod imports;
 mod lists;
+mod promises;
 mod source;

@@ -55,7 +55,7 @@ pub(super) fn meaning(
         rehearsal: raw.sandbox.rehearsal,
         generation_time: p.seconds("sandbox.generation_seconds", raw.sandbox.generation_seconds, 0.0..=DAY),
     };
-    let callbacks = money::callbacks(&raw.callbacks, mode, &lightning, &server, p);
+    let callbacks = money::callbacks(&raw.callbacks, mode, &sandbox, &lightning, &server, p);
     let services = pricing::services(&raw.services, callbacks, p);
     let providers = providers::providers(&raw.providers, environment, server.public_url.as_deref(), p);
     let routes = routes::Routes {
@@ -69,11 +69,11 @@ pub(super) fn meaning(
     let sale = money::Sale {
         sandbox: &sandbox,
         lightning: &lightning,
-        listen: server.listen,
+        server: &server,
         routes: &routes,
         providers: &providers,
     };
-    let unsold = sale.refuse_what_must_not_meet(p);
+    let (unsold, local_only) = (sale.refuse_what_must_not_meet(p), sale.is_local_only());
     let limits = work::limits(&raw.limits, &services, p);
     let paywall = work::paywall(&raw.paywall, p);
     let refunds = refunds::refunds(raw.refunds, &raw.payouts, callbacks, p);
@@ -90,6 +90,7 @@ pub(super) fn meaning(
             key_places: secret::places(&raw.keys.secrets, &raw.data_dir),
             lightning,
             paywall,
+            local_only,
             refunds,
             services,
             limits,

@@ -1,7 +1,5 @@
 //! Play money and real money, and what must not be sold for which.
 
-use std::net::SocketAddr;
-
 use crate::config::error::Problems;
 use crate::config::raw::RawCallbacks;
 use crate::config::{
@@ -15,7 +13,7 @@ use super::{Mode, url};
 pub(super) struct Sale<'a> {
     pub sandbox: &'a SandboxConfig,
     pub lightning: &'a LightningConfig,
-    pub listen: SocketAddr,
+    pub server: &'a ServerConfig,
     pub routes: &'a [RouteConfig],
     pub providers: &'a [ProviderConfig],
 }
@@ -27,13 +25,16 @@ impl Sale<'_> {
     ///
     /// The services that are therefore not sold.
     pub(super) fn refuse_what_must_not_meet(&self, problems: &mut Problems) -> Vec<ServiceId> {
-        let is_stranger = !self.listen.ip().is_loopback();
+        let is_stranger = !self.server.listen.ip().is_loopback();
         let has_route = |id: &ServiceId| self.routes.iter().any(|route| route.service == *id);
         let (routed, simulated): (Vec<_>, Vec<_>) = ServiceId::ALL.into_iter().partition(has_route);
         if !self.lightning.is_real_money() {
             self.refuse_bills_for_play_money(problems);
-            if is_stranger && !self.sandbox.public {
-                self.refuse_play_money_of_strangers(problems);
+            if !self.sandbox.public {
+                if is_stranger {
+                    self.refuse_play_money_of_strangers(problems);
+                }
+                self.refuse_proxies(problems);
             }
             return Vec::new();
         }
@@ -49,6 +50,7 @@ impl Sale<'_> {
                          it: listen on 127.0.0.1",
                     );
                 }
+                self.refuse_proxies(problems);
                 Vec::new()
             }
             (false, true) => {
@@ -93,10 +95,39 @@ impl Sale<'_> {
             format!(
                 "{} can be reached from other machines, where anybody could pay with {}; listen on 127.0.0.1, or allow \
                  it with sandbox.public = true (`--public-sandbox`)",
-                self.listen,
+                self.server.listen,
                 self.play_money()
             ),
         );
+    }
+
+    /// A proxy brings strangers to a listener on loopback.
+    fn refuse_proxies(&self, problems: &mut Problems) {
+        if self.server.trusted_proxies.is_empty() {
+            return;
+        }
+        let message = if self.lightning.is_real_money() {
+            "sandbox.rehearsal sells simulated work for real money, so nobody but this machine may reach it: leave \
+             proxies out"
+                .to_owned()
+        } else {
+            format!(
+                "other machines come through a proxy, and anybody could pay with {}; leave it out, or allow them with \
+                 sandbox.public = true (`--public-sandbox`)",
+                self.play_money()
+            )
+        };
+        problems.add("server.trusted_proxies", message);
+    }
+
+    /// Whether callers of other machines are to be turned away, should a proxy that nobody has told of bring them.
+    pub(super) fn is_local_only(&self) -> bool {
+        let has_route = |id: &ServiceId| self.routes.iter().any(|route| route.service == *id);
+        if self.lightning.is_real_money() {
+            self.sandbox.rehearsal && !ServiceId::ALL.iter().all(has_route)
+        } else {
+            !self.sandbox.public
+        }
     }
 
     fn play_money(&self) -> String {
@@ -112,6 +143,7 @@ impl Sale<'_> {
 pub(super) fn callbacks(
     raw: &RawCallbacks,
     mode: Mode,
+    sandbox: &SandboxConfig,
     lightning: &LightningConfig,
     server: &ServerConfig,
     problems: &mut Problems,
@@ -119,11 +151,13 @@ pub(super) fn callbacks(
     // A public URL in front of loopback is a proxy or a tunnel, through which strangers come.
     let is_reachable = !server.listen.ip().is_loopback() || url::is_public(server.public_url.as_deref());
     let among_ourselves = !lightning.is_real_money() && !is_reachable;
-    if raw.allow_private == Some(true) && !among_ourselves {
+    let is_rehearsal = sandbox.rehearsal && !is_reachable;
+    if raw.allow_private == Some(true) && !among_ourselves && !is_rehearsal {
         problems.add(
             "callbacks.allow_private",
             "strangers could have the gateway call services of this machine and its network; this is for payments that \
-             are worth nothing, and only while server.listen and server.public_url are of this machine or its network alone",
+             are worth nothing or for sandbox.rehearsal, and only while server.listen and server.public_url are of this \
+             machine or its network alone",
         );
     }
     CallbacksConfig { allow_private: raw.allow_private.unwrap_or(mode == Mode::Dev && among_ourselves) }

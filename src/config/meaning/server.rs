@@ -38,12 +38,20 @@ pub(super) fn server(raw: &RawServer, mode: Mode, problems: &mut Problems) -> Se
         tls,
         trusted_proxies: trusted_proxies(&raw.trusted_proxies, p),
         max_connections: p.number("server.max_connections", raw.max_connections, 1..=1_000_000, ""),
+        max_connections_per_address: limit_of(raw.max_connections_per_address),
+        max_connections_per_network: limit_of(raw.max_connections_per_network),
         header_timeout: p.seconds("server.header_timeout_seconds", raw.header_timeout_seconds, 0.1..=HOUR),
         body_idle_timeout: p.seconds("server.body_idle_timeout_seconds", raw.body_idle_timeout_seconds, 0.1..=HOUR),
         body_timeout: p.seconds("server.body_timeout_seconds", raw.body_timeout_seconds, 0.1..=HOUR),
+        write_timeout: p.seconds("server.write_timeout_seconds", raw.write_timeout_seconds, 0.1..=HOUR),
         // None at all is a decision, too.
         shutdown_grace: p.seconds("server.shutdown_grace_seconds", raw.shutdown_grace_seconds, 0.0..=10.0 * MINUTE),
     }
+}
+
+/// 0 is no limit.
+fn limit_of(typed: usize) -> Option<usize> {
+    (typed > 0).then_some(typed)
 }
 
 fn check_public_url(typed: Option<&str>, tls: bool, problems: &mut Problems) {

@@ -5,7 +5,12 @@ use std::time::Duration;
 use super::allowed::{DAY, HOUR, MINUTE};
 use crate::config::error::Problems;
 use crate::config::raw::{RawJobs, RawLimits, RawPaywall, RawWaiting};
-use crate::config::{ChallengeLimit, JobsConfig, LimitsConfig, PaywallConfig, ServiceConfig, WaitingConfig};
+use crate::config::{JobsConfig, LimitsConfig, PaywallConfig, RateLimit, ServiceConfig, WaitingConfig};
+
+/// A quarter of it must still be some.
+const FEWEST_INVOICES: usize = 16;
+/// What is remembered of each is about 250 bytes.
+const MOST_INVOICES: usize = 1_000_000;
 
 /// Pauses shorter than this are busy loops.
 pub(super) const SHORTEST_PAUSE: f64 = 0.01;
@@ -18,16 +23,6 @@ pub(super) fn paywall(raw: &RawPaywall, p: &mut Problems) -> PaywallConfig {
 }
 
 pub(super) fn limits(raw: &RawLimits, services: &[ServiceConfig], p: &mut Problems) -> LimitsConfig {
-    let challenges = match raw.challenges_per_minute {
-        0 => None,
-        per_minute => Some(ChallengeLimit { per_minute, burst: raw.challenge_burst }),
-    };
-    if challenges.is_some_and(|limit| limit.burst == 0) {
-        p.add(
-            "limits.challenge_burst",
-            "with 0 nobody ever gets a challenge; limits.challenges_per_minute = 0 switches the limit off",
-        );
-    }
     let largest_body = services.iter().map(|service| service.body_limit).max().unwrap_or_default();
     if raw.body_memory_bytes < largest_body {
         p.add(
@@ -38,11 +33,44 @@ pub(super) fn limits(raw: &RawLimits, services: &[ServiceConfig], p: &mut Proble
             ),
         );
     }
+    if (1..FEWEST_INVOICES).contains(&raw.open_invoices) || raw.open_invoices > MOST_INVOICES {
+        p.add(
+            "limits.open_invoices",
+            format!(
+                "this must be 0 for no limit, or lie between {FEWEST_INVOICES} and {MOST_INVOICES}, but is {}",
+                raw.open_invoices
+            ),
+        );
+    }
     LimitsConfig {
-        challenges,
+        challenges: rate(
+            raw.challenges_per_minute,
+            ("challenge_burst", raw.challenge_burst),
+            "challenges_per_minute",
+            p,
+        ),
+        network_challenges: rate(
+            raw.network_challenges_per_minute,
+            ("network_challenge_burst", raw.network_challenge_burst),
+            "network_challenges_per_minute",
+            p,
+        ),
+        open_invoices: Some(raw.open_invoices).filter(|ceiling| *ceiling > 0),
+        misses: rate(raw.misses_per_minute, ("miss_burst", raw.miss_burst), "misses_per_minute", p),
         decoders: p.number("limits.decoders", raw.decoders, 1..=1_024, ""),
         body_memory: raw.body_memory_bytes,
     }
+}
+
+/// So many a minute and so many at once; 0 a minute is no limit.
+fn rate(per_minute: u32, (burst_key, burst): (&str, u32), key: &str, p: &mut Problems) -> Option<RateLimit> {
+    if per_minute > 0 && burst == 0 {
+        p.add(
+            format!("limits.{burst_key}"),
+            format!("with 0 there is never any; limits.{key} = 0 switches the limit off"),
+        );
+    }
+    (per_minute > 0).then_some(RateLimit { per_minute, burst })
 }
 
 pub(super) fn waiting(raw: &RawWaiting, p: &mut Problems) -> WaitingConfig {

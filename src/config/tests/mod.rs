@@ -10,6 +10,7 @@ use super::*;
 
 mod example;
 mod inputs;
+mod limits;
 mod money;
 mod providers;
 mod refusals;
@@ -94,7 +95,7 @@ fn the_command_line_wins_over_variables_and_these_over_defaults() {
     assert_eq!(config.data_dir, dir.path().join("data"));
     assert!(config.sandbox.public);
     assert_eq!(config.metrics_listen, None);
-    assert_eq!(config.limits.challenges, Some(ChallengeLimit { per_minute: 7, burst: 60 }));
+    assert_eq!(config.limits.challenges, Some(RateLimit { per_minute: 7, burst: 60 }));
 }
 
 #[test]
@@ -118,7 +119,7 @@ fn dev_takes_configured_keys_instead_of_its_own() {
 fn serve_has_the_promised_defaults() {
     let config = load(KEYS, &[]).unwrap();
     assert_eq!(config.metrics_listen, Some("127.0.0.1:9464".parse().unwrap()));
-    assert_eq!(config.limits.challenges, Some(ChallengeLimit { per_minute: 30, burst: 60 }));
+    assert_eq!(config.limits.challenges, Some(RateLimit { per_minute: 30, burst: 60 }));
     assert_eq!(config.waiting.keepalive_after, Some(Duration::from_secs(4)));
     assert_eq!(config.jobs.backoff_base, Duration::from_millis(500));
     assert_eq!(config.artifacts.retention, Duration::from_hours(7 * 24));
@@ -140,7 +141,7 @@ fn loading_creates_nothing() {
 fn variables_win_over_the_file_and_zero_switches_off() {
     let file = format!("{KEYS}[limits]\nchallenges_per_minute = 5\n[waiting]\nkeepalive_after_seconds = 0.2\n");
     let config = load(&file, &[]).unwrap();
-    assert_eq!(config.limits.challenges, Some(ChallengeLimit { per_minute: 5, burst: 60 }));
+    assert_eq!(config.limits.challenges, Some(RateLimit { per_minute: 5, burst: 60 }));
     assert_eq!(config.waiting.keepalive_after, Some(Duration::from_millis(200)));
     let variables =
         [("SATFORGE_LIMITS__CHALLENGES_PER_MINUTE", "0"), ("SATFORGE_WAITING__KEEPALIVE_AFTER_SECONDS", "0")];
@@ -188,7 +189,8 @@ fn text_is_taken_as_it_is() {
 
 #[test]
 fn lists_can_be_variables() {
-    let config = load(KEYS, &[("SATFORGE_SERVER__TRUSTED_PROXIES", r#"["10.1.2.3/8", "::1"]"#)]).unwrap();
+    let proxies = ("SATFORGE_SERVER__TRUSTED_PROXIES", r#"["10.1.2.3/8", "::1"]"#);
+    let config = load(KEYS, &[proxies, ("SATFORGE_SANDBOX__PUBLIC", "true")]).unwrap();
     let proxies: Vec<String> = config.server.trusted_proxies.iter().map(ToString::to_string).collect();
     assert_eq!(proxies, ["10.0.0.0/8", "::1/128"]);
 }

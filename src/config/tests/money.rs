@@ -44,3 +44,21 @@ fn real_money_buys_real_work() {
     let config = serve(&format!("{ACCOUNTS}{open}{rehearsal}{VIDEO}{MODEL}")).unwrap();
     assert!(config.unsold.is_empty() && ServiceId::ALL.iter().all(|id| !config.simulated(*id)));
 }
+
+/// A proxy on this machine makes a listener on loopback public.
+#[test]
+fn play_money_and_rehearsals_stay_on_this_machine() {
+    let sandbox = &ACCOUNTS[ACCOUNTS.find("[providers.replicate]").unwrap()..];
+    let (proxy, public) = ("[server]\ntrusted_proxies = ['127.0.0.1']\n", "[sandbox]\npublic = true\n");
+    let path = "server.trusted_proxies";
+    assert!(serve(sandbox).unwrap().local_only);
+    assert_eq!(refused(&format!("{sandbox}{proxy}")), [path]);
+    assert!(said(&format!("{sandbox}{proxy}")).contains("anybody could pay with sandbox money"));
+    assert!(!serve(&format!("{sandbox}{proxy}{public}")).unwrap().local_only);
+    let rehearsal = "[sandbox]\nrehearsal = true\n";
+    assert!(serve(&format!("{ACCOUNTS}{rehearsal}{VIDEO}")).unwrap().local_only);
+    assert_eq!(refused(&format!("{ACCOUNTS}{proxy}{rehearsal}{VIDEO}")), [path]);
+    assert_eq!(refused(&format!("{ACCOUNTS}{proxy}{rehearsal}public = true\n{VIDEO}")), [path]);
+    assert!(!serve(&format!("{ACCOUNTS}{proxy}{VIDEO}{MODEL}")).unwrap().local_only);
+    assert!(!serve(&format!("{ACCOUNTS}{proxy}{rehearsal}{VIDEO}{MODEL}")).unwrap().local_only, "nothing is simulated");
+}

@@ -16,7 +16,7 @@ const fn entry(
 }
 
 /// Every code, in the order of [`ErrorCode`].
-pub static TABLE: [ErrorEntry; 28] = [
+pub static TABLE: [ErrorEntry; 29] = [
     entry(
         ErrorCode::PaymentRequired,
         "PAYMENT_REQUIRED",
@@ -240,5 +240,13 @@ pub static TABLE: [ErrorEntry; 28] = [
         "The invoice has expired",
         "The invoice was not paid in time, as a real wallet would tell you.",
         "Ask for a new challenge and pay that.",
+    ),
+    entry(
+        ErrorCode::LocalOnly,
+        "LOCAL_ONLY",
+        StatusCode::FORBIDDEN,
+        "Not for other machines",
+        "Payments are worth nothing here, or the work is simulated, and this gateway sells to its own machine alone.",
+        "Ask it at its own address, without a proxy. Its operator can let others in with --public-sandbox.",
     ),
 ];

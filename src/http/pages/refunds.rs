@@ -85,6 +85,11 @@ struct RecoverPage<'a> {
     found: Option<&'a RecoveredDoc>,
 }
 
+/// A time of RFC 3339 in UTC, to the second.
+fn readable(time: &str) -> String {
+    format!("{} UTC", time.get(..19).unwrap_or(time).replace('T', " "))
+}
+
 /// A QR code as the path of a vector graphic, one unit a module.
 struct Code {
     side: usize,
@@ -102,8 +107,8 @@ pub fn render_refund(site: &Site, refund: &RefundDoc) -> Result<String, askama::
         path: None,
     };
     let code = match &refund.status {
-        // In upper case it fits into a smaller code.
-        RefundStatus::Claimable(lnurl) => Code::of(&format!("LIGHTNING:{}", lnurl.to_ascii_uppercase())),
+        // In upper case it fits into a smaller code. The scheme is not: wallets look for it as it is written in links.
+        RefundStatus::Claimable(lnurl) => Code::of(&format!("lightning:{}", lnurl.to_ascii_uppercase())),
         _ => None,
     };
     RefundPage { site, head, refund, code }.render()
@@ -148,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_code_is_drawn_as_it_is_encoded() {
-        let code = Code::of("LIGHTNING:LNURL1DP68GURN8GHJ7").unwrap();
+        let code = Code::of("lightning:LNURL1DP68GURN8GHJ7").unwrap();
         let drawn: usize = code
             .path
             .split('h')
@@ -156,7 +161,7 @@ mod tests {
             .step_by(2)
             .map(|run| run.split('v').next().unwrap().parse::<usize>().unwrap())
             .sum();
-        let encoded = QrCode::with_error_correction_level("LIGHTNING:LNURL1DP68GURN8GHJ7", EcLevel::L).unwrap();
+        let encoded = QrCode::with_error_correction_level("lightning:LNURL1DP68GURN8GHJ7", EcLevel::L).unwrap();
         assert_eq!(drawn, encoded.to_colors().iter().filter(|color| **color == Color::Dark).count());
         assert_eq!(code.side, encoded.width() + 8);
     }
@@ -168,6 +173,8 @@ mod tests {
         };
         let claimable = page(RefundStatus::Claimable("lnurl1abc".into()));
         assert!(claimable.contains("lnurl1abc") && claimable.contains("<path") && claimable.contains("500 sats"));
+        let paid = page(RefundStatus::Paid("2026-01-01T10:00:00.123Z".into()));
+        assert!(paid.contains(r#"datetime="2026-01-01T10:00:00.123Z">2026-01-01 10:00:00 UTC<"#), "{paid}");
         for status in [RefundStatus::Claiming, RefundStatus::Paid("2026-01-01T00:00:00Z".into()), RefundStatus::ByHand]
         {
             assert!(!page(status).contains("<path"));

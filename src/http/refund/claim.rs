@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::Value;
 
 use crate::domain::job::Job;
-use crate::domain::{Refund, RefundState};
+use crate::domain::{Caller, Refund, RefundState};
 use crate::refunds::{ClaimError, Destination};
 
 use super::super::answer::json_response;
@@ -29,9 +29,14 @@ const PATIENCE: Duration = Duration::from_secs(25);
 const SOON: Duration = Duration::from_secs(5);
 
 /// Shows a refund.
-pub async fn show(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, headers: HeaderMap) -> Response<Body> {
+pub async fn show(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Response<Body> {
     let shown = async {
-        let job = job_of(&gateway, &id, &headers).await?;
+        let job = job_of(&gateway, caller, &id, &headers).await?;
         let refund = gateway.refunds.of(job.id).await.map_err(|error| stands().cause(&error))?;
         let refund = refund.ok_or_else(nothing_owed)?;
         Ok(json_response(StatusCode::OK, &gateway.refund_document(&job.public_id, &refund)))
@@ -40,10 +45,15 @@ pub async fn show(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, h
 }
 
 /// Claims a refund: `{"invoice": …}` or `{"lightning_address": …}`.
-pub async fn claim(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, request: Request) -> Response<Body> {
+pub async fn claim(
+    State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
+    Path(id): Path<String>,
+    request: Request,
+) -> Response<Body> {
     let claimed = async {
         let (parts, body) = request.into_parts();
-        let job = job_of(&gateway, &id, &parts.headers).await?;
+        let job = job_of(&gateway, caller, &id, &parts.headers).await?;
         require_plain_json(&parts.headers)?;
         let body = gateway.bodies.read(body, BODY_LIMIT, Sender::Unpaid).await;
         let body = body.map_err(|refusal| body_problem(refusal, BODY_LIMIT))?;
@@ -55,8 +65,8 @@ pub async fn claim(State(gateway): State<Arc<Gateway>>, Path(id): Path<String>, 
 }
 
 /// The job of that public id, for whoever presents the credential that bought it.
-async fn job_of(gateway: &Arc<Gateway>, id: &str, headers: &HeaderMap) -> Result<Job, Problem> {
-    match holder_of(gateway, headers).await? {
+async fn job_of(gateway: &Arc<Gateway>, caller: Caller, id: &str, headers: &HeaderMap) -> Result<Job, Problem> {
+    match holder_of(gateway, caller, headers).await? {
         Found::Job(view) if view.job.public_id.as_str() == id => Ok(view.job.clone()),
         // The credential buys another job, or none yet.
         Found::Job(_) | Found::Unredeemed(_) => Err(Problem::new(ErrorCode::NotFound)),
@@ -75,7 +85,7 @@ fn claimed(gateway: &Gateway, job: &Job, refund: &Refund) -> Response<Body> {
 }
 
 /// Exactly one of the two fields.
-fn destination(body: &[u8]) -> Result<Destination, Problem> {
+pub(crate) fn destination(body: &[u8]) -> Result<Destination, Problem> {
     let document: Value = serde_json::from_slice(body)
         .map_err(|error| Problem::new(ErrorCode::MalformedJson).detail(error.to_string()))?;
     let Value::Object(fields) = document else { return Err(invalid("", "must be an object")) };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderValue, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
@@ -62,12 +62,16 @@ pub async fn request(State(gateway): State<Arc<Gateway>>, Path(name): Path<Strin
     answer(&document)
 }
 
-/// `GET /lnurl/{name}/pay?k1=…&pr=…`: pays.
+/// `GET /lnurl/{name}/pay?k1=…&pr=…`: pays. No wallet sends `HEAD`; whoever looks at links without following them does.
 pub async fn pay(
     State(gateway): State<Arc<Gateway>>,
     Path(name): Path<String>,
+    method: Method,
     RawQuery(query): RawQuery,
 ) -> Response<Body> {
+    if method == Method::HEAD {
+        return answer(&error("HEAD pays nothing."));
+    }
     answer(&match claim(&gateway, &name, &query.unwrap_or_default()).await {
         Ok(()) => json!({"status": "OK"}),
         Err(reason) => error(&reason),
@@ -75,12 +79,8 @@ pub async fn pay(
 }
 
 async fn claim(gateway: &Gateway, name: &str, query: &str) -> Result<(), String> {
-    let value = |key: &str| {
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(name, _)| name == key).map(|(_, value)| value.into_owned())
-    };
-    let k1 = value("k1").ok_or("k1 is missing.")?;
-    let invoice = value("pr").ok_or("pr, the invoice, is missing.")?;
+    let k1 = value_of(query, "k1").ok_or("k1 is missing.")?;
+    let invoice = value_of(query, "pr").ok_or("pr, the invoice, is missing.")?;
     let refund = match follow(gateway, name).await? {
         Link::To(refund) => refund,
         link => return Err(leads_nowhere(&link)),
@@ -107,6 +107,12 @@ async fn claim(gateway: &Gateway, name: &str, query: &str) -> Result<(), String>
         Err(ClaimError::NothingOwed) => Err(leads_nowhere(&Link::Nowhere)),
         Err(ClaimError::Invoice(why) | ClaimError::Address(why)) => Err(why),
     }
+}
+
+/// The first value of that name.
+pub(crate) fn value_of(query: &str, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(found, _)| found == name).map(|(_, value)| value.into_owned())
 }
 
 const OURS: &str = "The gateway failed. The refund stands: try again in a minute.";

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Ambiguous;
 use crate::domain::{Failure, JobState};
+use crate::planted::{self, Bug};
 use crate::providers::{Found, ProviderError, Route};
 
 use super::upstream::{Generation, Sent};
@@ -62,6 +63,9 @@ impl Execution {
     ) -> Result<(), Stop> {
         if let Some(upstream_id) = self.intent(seq).await?.upstream_id {
             return self.started(seq, upstream_id).await;
+        }
+        if planted::is(Bug::DoubleDispatch) {
+            return self.save(self.job.state.clone().requeue()?).await;
         }
         let found = match self.call(route, "find", route.provider().find(&sent.order())).await {
             Ok(Found::Nothing | Found::Among(_)) if absence == Absence::Reworded => {

@@ -13,7 +13,7 @@ use crate::providers::{ProviderError, Route};
 
 use super::{Execution, Stop};
 
-/// Looks for a result's file that was not there before the generation counts as one without a result.
+/// Looks for a result's file that was not there, or was another's, before the generation counts as one without a result.
 const MOST_MISSES: u32 = 5;
 
 impl Execution {
@@ -43,6 +43,11 @@ impl Execution {
                         let ended = self.deliver(&name).await;
                         self.earned(&route, &ended);
                         return self.discard_after(ended, &generation).await;
+                    }
+                    // A page of somebody in between may stand in its place for a while.
+                    Err(ArtifactError::WrongKind) if misses < MOST_MISSES => {
+                        misses += 1;
+                        ProviderError::Transient(ArtifactError::WrongKind.to_string())
                     }
                     Err(error @ (ArtifactError::TooLarge(_) | ArtifactError::WrongKind)) => {
                         ProviderError::Unusable(error.to_string())

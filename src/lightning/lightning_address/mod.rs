@@ -228,3 +228,29 @@ impl LightningBackend for LightningAddress {
         self.params().await.map(drop)
     }
 }
+
+/// For the fuzz targets: whatever the wallet's server answers, only `https` is asked next, for exactly the amount.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(input: &[u8]) {
+    use std::sync::LazyLock;
+    static WALLET: LazyLock<Option<LightningAddress>> = LazyLock::new(|| {
+        let config = LightningAddressConfig { address: "a@example.com".into(), allow_private_hosts: false };
+        LightningAddress::new(&config, Network::Bitcoin, Duration::from_secs(1)).ok()
+    });
+    let (Some(wallet), Ok(amount)) = (WALLET.as_ref(), Msat::from_sat(500)) else { return };
+    let (status, headers) = (reqwest::StatusCode::OK, reqwest::header::HeaderMap::new());
+    let answer = crate::egress::Answer { status, headers, body: bytes::Bytes::copy_from_slice(input) };
+    for fault in [fault::of_address(&wallet.web, &answer), fault::of_callback(&wallet.web, &answer)] {
+        assert!(fault.is_none_or(|fault| fault.to_string().len() <= 2_048), "it stands in the log");
+    }
+    let _ = (wallet.web.read::<Made>(&answer), wallet.web.read::<Verified>(&answer));
+    let Ok(params) = Params::read(&answer, &wallet.web) else { return };
+    if params.require_within(amount, &wallet.web).is_err() {
+        return;
+    }
+    if let Ok(url) = wallet.permitted(params.callback(amount, "Refund")) {
+        assert_eq!((url.scheme(), url.username(), url.password()), ("https", "", None));
+        let named = |name: &str| url.query_pairs().filter(|(found, _)| found == name).last();
+        assert_eq!(named("amount").map(|(_, value)| value.into_owned()), Some("500000".to_owned()));
+    }
+}

@@ -276,5 +276,9 @@ fn transient(error: &std::io::Error) -> ProviderError {
     ProviderError::Transient(format!("the folder of results: {error}"))
 }
 
+#[cfg(any(test, fuzzing))]
+pub(super) use notice::fuzz_webhook;
+#[cfg(any(test, fuzzing))]
+pub(super) use server::fuzz_answers;
 #[cfg(test)]
 mod tests;

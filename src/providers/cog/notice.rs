@@ -77,3 +77,13 @@ fn failure(error: &str) -> Ended {
         Ended::Failed
     }
 }
+
+/// For the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(in crate::providers) fn fuzz_webhook(body: &[u8]) {
+    let Ok(event) = serde_json::from_slice::<Event<'_>>(body) else { return };
+    let _ = failure(event.error.as_deref().unwrap_or_default());
+    let (_, files) = event.output.map(Output::split).unwrap_or_default();
+    let taken: usize = files.iter().map(|file| file.base64.len()).sum();
+    assert!(taken <= body.len(), "a file is not made larger, and is taken out once");
+}

@@ -134,7 +134,7 @@ impl Server {
         let answer = self.api.create(request).await?;
         match answer.status.as_u16() {
             // Even if it has ended at once: the webhook tells how.
-            200..=202 => Ok(()),
+            200..=202 if is_told(&answer) => Ok(()),
             422 => Err(missing(&answer).map_or(ProviderError::Refused(Ending::Failed).into(), |names| {
                 NoStart::Misfit(format!("the model wants {names}, which the route's `input` does not send"))
             })),
@@ -187,6 +187,11 @@ impl Server {
     }
 }
 
+/// Whether an answer is about a prediction, and not from something in front of cog.
+fn is_told(answer: &Answer) -> bool {
+    answer.json::<Value>().is_ok_and(|body| body["status"].is_string())
+}
+
 /// Whether a refusal is cog's, and not that of something in front of it.
 fn is_cogs_own(answer: &Answer) -> bool {
     answer.json::<Value>().is_ok_and(|body| body["status"] == "failed")
@@ -208,4 +213,13 @@ fn missing(answer: &Answer) -> Option<String> {
 fn plain(name: &str) -> String {
     let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || "_-.".contains(*c)).collect();
     format!("`{}`", &name[..name.len().min(NAME_LENGTH)])
+}
+
+/// For the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(in crate::providers) fn fuzz_answers(answer: &Answer) {
+    let _ = is_cogs_own(answer);
+    // A name is cut, and there is no more of them than of fields.
+    let most = answer.body.len().saturating_mul(NAME_LENGTH);
+    assert!(missing(answer).is_none_or(|names| names.len() <= most));
 }

@@ -203,9 +203,51 @@ impl Provider for Fal {
 
     async fn notice(&self, notice: &Notice<'_>) -> Result<Noticed, NoticeError> {
         let signed = self.keys.verify(notice).await?;
-        let body: Value = serde_json::from_slice(notice.body).map_err(|_| NoticeError::Garbled)?;
-        let id = body["request_id"].as_str().filter(|id| *id == signed && wire::is_id(id));
-        Ok(Noticed { id: Some(id.ok_or(NoticeError::Garbled)?.to_owned()) })
+        noticed(notice.body, signed)
+    }
+}
+
+/// What a webhook's body tells that was signed for the request `signed`.
+fn noticed(body: &[u8], signed: &str) -> Result<Noticed, NoticeError> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| NoticeError::Garbled)?;
+    let id = body["request_id"].as_str().filter(|id| *id == signed && wire::is_id(id));
+    Ok(Noticed { id: Some(id.ok_or(NoticeError::Garbled)?.to_owned()) })
+}
+
+/// For the fuzz targets: the key goes nowhere but to fal.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_answers(answer: &Answer) {
+    use super::fuzzing::{sane_state, short};
+    short(&wire::refused(answer));
+    short(&wire::look(answer));
+    match wire::outcome(answer) {
+        Ok(Outcome::Ready { output, charged }) => {
+            sane_state(Ok(Poll::Ready { charged }));
+            api::pointed(&output, "/video/url").err().iter().for_each(short);
+        }
+        Ok(Outcome::Pending | Outcome::Failed(_)) => {}
+        Err(error) => short(&error),
+    }
+    let _ = (api::read::<Status>(answer), api::read::<Models>(answer), api::read::<Cancelled>(answer));
+    let (Ok(endpoint), Ok(base)) = (Endpoint::parse("owner/app/path"), Url::parse("https://queue.fal.run/")) else {
+        return;
+    };
+    let submitted = api::read::<Submitted>(answer).ok().filter(|submitted| wire::is_id(&submitted.request_id));
+    let Some(id) = submitted.map(|submitted| submitted.into_id(&endpoint, &base)) else { return };
+    assert!(id.len() <= 4096, "it is kept");
+    let Ok(place) = Place::of(&id, &endpoint, &base) else { return };
+    for url in [place.status, place.response, place.cancel] {
+        assert!(Url::parse(&url).is_ok_and(|url| url.origin() == base.origin()), "{url}");
+    }
+}
+
+/// For the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_webhook(header: &str, body: &[u8]) {
+    let message = keys::message(header, "user", "1800000000", "hash");
+    assert!(!keys::is_by_one_of(&[[7; 32]], message.as_bytes(), header.as_bytes()), "nobody has signed that");
+    if let Ok(Noticed { id: Some(id) }) = noticed(body, header) {
+        assert_eq!(id, header);
     }
 }
 

@@ -153,3 +153,10 @@ impl Provider for Meshy {
         self.check().await.map_err(|error| self.api.blame(error))
     }
 }
+
+/// For the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_answers(answer: &crate::egress::Answer) {
+    super::fuzzing::sane_id(answers::created(answer));
+    super::fuzzing::sane_state(answers::state(&super::wire::body(answer)));
+}

@@ -118,7 +118,28 @@ impl Provider for OpenRouter {
         let secret = self.webhook_secret.as_ref().ok_or(NoticeError::Unexpected)?;
         let header = (notice.header)(signature::HEADER).ok_or(NoticeError::Forged)?;
         signature::verify(secret.expose_secret().as_bytes(), header, notice.body, notice.now)?;
-        let event: Value = serde_json::from_slice(notice.body).map_err(|_| NoticeError::Garbled)?;
-        Ok(Noticed { id: Some(wire::id(&event, "/data/id").ok_or(NoticeError::Garbled)?) })
+        noticed(notice.body)
+    }
+}
+
+/// What a webhook's body tells.
+fn noticed(body: &[u8]) -> Result<Noticed, NoticeError> {
+    let event: Value = serde_json::from_slice(body).map_err(|_| NoticeError::Garbled)?;
+    Ok(Noticed { id: Some(wire::id(&event, "/data/id").ok_or(NoticeError::Garbled)?) })
+}
+
+/// For the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_answers(answer: &dyn Fn() -> crate::egress::Answer) {
+    super::fuzzing::sane_id(answers::created(answer()));
+    super::fuzzing::sane_state(answers::state(answer()));
+}
+
+/// For the fuzz targets: nobody guesses a signature.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_webhook(header: &str, body: &[u8]) {
+    assert!(signature::verify(b"a secret that nobody knows", header, body, 1_800_000_000).is_err());
+    if let Ok(Noticed { id }) = noticed(body) {
+        super::fuzzing::sane_id(id.ok_or(ProviderError::Unknown));
     }
 }

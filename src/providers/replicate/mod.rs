@@ -205,10 +205,53 @@ impl Provider for Replicate {
             WebhookRefusal::Stale => NoticeError::Stale,
             WebhookRefusal::Timestamp | WebhookRefusal::Signature => NoticeError::Forged,
         })?;
-        let body: Value = serde_json::from_slice(notice.body).map_err(|_| NoticeError::Garbled)?;
-        let id = body["id"].as_str().filter(|id| wire::segment(id).is_ok()).ok_or(NoticeError::Garbled)?;
-        Ok(Noticed { id: Some(id.to_owned()) })
+        noticed(notice.body)
     }
+}
+
+/// What a webhook's body tells.
+fn noticed(body: &[u8]) -> Result<Noticed, NoticeError> {
+    let body: Value = serde_json::from_slice(body).map_err(|_| NoticeError::Garbled)?;
+    let id = body["id"].as_str().filter(|id| wire::segment(id).is_ok()).ok_or(NoticeError::Garbled)?;
+    Ok(Noticed { id: Some(id.to_owned()) })
+}
+
+/// For the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_answers(answer: &Answer) {
+    use super::fuzzing::{sane_list, sane_state, short};
+    short(&wire::refused(answer));
+    short(&look(answer));
+    if let Ok(prediction) = api::read::<Prediction>(answer) {
+        let progress = prediction.progress();
+        sane_state(Ok(Poll::Pending { progress, ahead: None }));
+        prediction.result("/0").err().iter().for_each(short);
+        let _ = (prediction.seconds(), prediction.ending(), wire::segment(&prediction.id));
+    }
+    if let (Ok(page), Ok(model)) = (api::read::<Page>(answer), Model::parse("owner/name")) {
+        let input = serde_json::Map::from_iter([("prompt".to_owned(), json!("a cat"))]);
+        let alike = page.results.into_iter().filter(|listed| listed.is_of(&model, &input));
+        let ids = alike.map(|listed| listed.id).filter(|id| wire::segment(id).is_ok()).collect();
+        sane_list(Ok(Found::Among(ids)));
+    }
+}
+
+/// For the fuzz targets: what is signed is read, and nothing else is.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_webhook(header: &str, body: &[u8]) {
+    use crate::domain::standard_webhooks::sign;
+    const NOW: u64 = 1_800_000_000;
+    let Ok(secret) = WebhookSecret::from_bytes(vec![7; 32]) else { return };
+    let mut parts = header.splitn(3, ' ');
+    let (id, timestamp) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let headers = WebhookHeaders { id, timestamp, signature: parts.next().unwrap_or_default() };
+    let signed = format!("v0,AAAA {}", sign(&secret, id, NOW, body));
+    let is_ours = headers.signature.split(' ').any(|one| signed.ends_with(one) && one.starts_with("v1,"));
+    let good = verify(&secret, headers, body, NOW, TOLERANCE).is_ok();
+    assert!(!good || is_ours || timestamp != NOW.to_string(), "a signature that nobody has made");
+    let headers = WebhookHeaders { id, timestamp: "1800000000", signature: &signed };
+    assert_eq!(verify(&secret, headers, body, NOW, TOLERANCE), Ok(()));
+    let _ = noticed(body);
 }
 
 #[cfg(test)]

@@ -179,3 +179,19 @@ impl Provider for Tripo {
         self.check().await.map_err(|error| self.api.blame(error))
     }
 }
+
+/// For the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_answers(answer: &crate::egress::Answer) {
+    use super::fuzzing::{sane_id, sane_list, sane_state, short};
+    sane_id(answers::created(answer));
+    sane_id(answers::uploaded(answer));
+    match answers::data(answer) {
+        Ok(task) => {
+            sane_state(answers::state(&task));
+            sane_list(Ok(Found::Among(answers::recent(&task, 1_700_000_000_000))));
+            let _ = (answers::file(&task), answers::is_made_from(&task, "token"));
+        }
+        Err(error) => short(&error),
+    }
+}

@@ -133,3 +133,26 @@ fn form(input: &Map<String, Value>, model: &str) -> Form {
 fn said(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
+
+/// For the fuzz targets.
+#[cfg(any(test, fuzzing))]
+pub(super) fn fuzz_answers(answer: &crate::egress::Answer) {
+    use super::fuzzing::{sane_id, sane_list, sane_state};
+    use crate::domain::JobSpec;
+    use crate::domain::request::VideoSpec;
+    sane_id(answers::created(answer));
+    sane_state(answers::state(answer));
+    let (prompt, model) = ("a fox".to_owned(), "m".to_owned());
+    let input = Map::from_iter([("prompt".to_owned(), "a fox".into()), ("seconds".to_owned(), 5.into())]);
+    let order = Order {
+        key: "k.1",
+        spec: &JobSpec::Video(VideoSpec { prompt, model, duration: 5, camera_fixed: false }),
+        model: "",
+        input: &input,
+        webhook: None,
+        sent_at: 1_700_000_000_000,
+        age: std::time::Duration::from_mins(2),
+        time_left: std::time::Duration::from_mins(2),
+    };
+    sane_list(list::search(answer, &order));
+}

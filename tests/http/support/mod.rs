@@ -8,6 +8,7 @@ mod bucket;
 pub mod client;
 mod lightning;
 mod macaroons;
+pub mod owed;
 mod provider;
 mod purchase;
 mod raw;

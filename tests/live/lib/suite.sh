@@ -13,7 +13,19 @@ as_root() {
   if [[ $EUID -eq 0 ]]; then "$@"; else sudo -n "$@"; fi
 }
 
+# one_at_a_time COMMAND… waits for other suites that install something.
+one_at_a_time() {
+  (
+    flock 9
+    "$@"
+  ) 9>"$LIVE_CACHE/install.lock"
+}
+
 install_apt() {
+  one_at_a_time install_apt_now "$@"
+}
+
+install_apt_now() {
   if [[ ! -e $LIVE_SCRATCH/apt-updated ]]; then
     as_root apt-get -qq update
     touch "$LIVE_SCRATCH/apt-updated"
@@ -35,21 +47,29 @@ need_apt() {
 
 # python_env FOLDER makes $LIVE_CACHE/FOLDER/venv from FOLDER/requirements.txt and prints its path.
 python_env() {
+  one_at_a_time make_python_env "$1" >&2
+  echo "$LIVE_CACHE/$1/venv"
+}
+
+make_python_env() {
   local wanted=$LIVE_ROOT/tests/live/$1/requirements.txt venv=$LIVE_CACHE/$1/venv
   if ! cmp -s "$wanted" "$venv/installed.txt"; then
     rm -rf "$venv"
     mkdir -p "${venv%/venv}"
     # Debian's Python comes without the part of venv that installs pip.
-    python3 -c 'import ensurepip' 2>/dev/null || install_apt python3-venv >&2
+    python3 -c 'import ensurepip' 2>/dev/null || install_apt_now python3-venv >&2
     python3 -m venv "$venv" >&2
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted" >&2
     cp "$wanted" "$venv/installed.txt"
   fi
-  echo "$venv"
 }
 
 # npm_env FOLDER installs FOLDER/package.json's packages into FOLDER/node_modules, which git ignores.
 npm_env() {
+  one_at_a_time make_npm_env "$1"
+}
+
+make_npm_env() {
   local folder=$LIVE_ROOT/tests/live/$1
   if ! cmp -s "$folder/package.json" "$folder/node_modules/.installed.json"; then
     rm -rf "$folder/node_modules"

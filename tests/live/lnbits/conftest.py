@@ -20,14 +20,15 @@ def careful_gateway(lnbits, seller, scratch):
     keys = {"invoice_key": seller.invoice_key}
     # One test waits for an invoice to expire; less than a minute is not to be had.
     lightning = {"require_settled": True, "invoice_expiry_seconds": 60}
-    with Gateway(scratch / "careful", "lnbits", {"url": lnbits.url}, keys, lightning, 0).running() as gateway:
+    careful = Gateway(scratch / "careful", "lnbits", {"url": lnbits.url}, keys, lightning, 0, refunds="manual")
+    with careful.running() as gateway:
         yield gateway
 
 
 @pytest.fixture(scope="session")
 def address_gateway(seller, scratch):
     settings = {"address": seller.take_address("seller"), "allow_private_hosts": True}
-    with Gateway(scratch / "by-address", "lightning_address", settings).running() as gateway:
+    with Gateway(scratch / "by-address", "lightning_address", settings, refunds="manual").running() as gateway:
         yield gateway
 
 

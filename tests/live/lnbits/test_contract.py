@@ -4,11 +4,12 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+import peer
 import pytest
 from contract import hold, names
 from figures import note
 
-SCRIPT = Path(__file__).parent / "peer.py"
+SCRIPT = Path(peer.__file__)
 
 
 @pytest.mark.parametrize("name", names())

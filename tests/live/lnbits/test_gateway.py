@@ -32,13 +32,13 @@ def test_an_invoice_that_is_not_paid_yet_buys_nothing(lnbits_shop):
     assert answer.headers["x-error-code"] == "PREIMAGE_MISMATCH"
 
 
-def check(folder, backend, settings, secrets=None):
-    return Gateway(folder / "checked", backend, settings, secrets).check()
+def check(folder, backend, settings, secrets=None, refunds="manual"):
+    return Gateway(folder / "checked", backend, settings, secrets, refunds=refunds).check()
 
 
 def test_check_makes_an_invoice(lnbits, seller, tmp_path):
     keys = {"invoice_key": seller.invoice_key, "admin_key": seller.admin_key}
-    status, said = check(tmp_path, "lnbits", {"url": lnbits.url}, keys)
+    status, said = check(tmp_path, "lnbits", {"url": lnbits.url}, keys, refunds="automatic")
     assert status == 0, said
     assert re.search(r"\b1[ -]sat\b", said), said
 

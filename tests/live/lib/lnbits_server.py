@@ -84,6 +84,22 @@ class Wallet:
         assert paid["status"] == "success", paid
         return Payment(paid["preimage"], seconds)
 
+    def scan(self, lnurl):
+        """What the wallet's own camera makes of an LNURL."""
+        return self.call("POST", "/lnurlscan", json={"lnurl": lnurl})
+
+    def withdraw(self, offer):
+        """Takes up an offer that was scanned, as the wallet's own page does: an invoice that it sends to the offerer.
+
+        What the page shows of that is `extra.lnurl_response`: true, or why not.
+        """
+        return self.create(offer["maxWithdrawable"] // 1000, offer["defaultDescription"], lnurl_withdraw=offer)
+
+    def outgoing(self):
+        """Every order to pay that the wallet's books know."""
+        entries = self.call("GET", "/payments", params={"limit": 1000})
+        return [entry for entry in entries if entry["amount"] < 0]
+
     def take_address(self, user):
         """Gives the wallet the Lightning address `user@` of this LNbits."""
         self.call("PATCH", "/wallet", key=self.admin_key, json={"lightning_address": user})
@@ -147,6 +163,10 @@ class Lnbits(Process):
     def wallet(self, name, sats=0):
         """A new wallet with `sats` in it."""
         made = self.call("POST", "/api/v1/wallet", json={"name": name})
+        wallet = Wallet(self.url, made["id"], made["adminkey"], made["inkey"])
         if sats:
-            self.call("PUT", "/users/api/v1/balance", json={"id": made["id"], "amount": sats})
-        return Wallet(self.url, made["id"], made["adminkey"], made["inkey"])
+            self.fill(wallet, sats)
+        return wallet
+
+    def fill(self, wallet, sats):
+        self.call("PUT", "/users/api/v1/balance", json={"id": wallet.id, "amount": sats})

@@ -11,24 +11,25 @@ from process import Process, free_port, secret_file
 BINARY = os.environ["GATEWAY_BIN"]
 
 
+def settings_of(table):
+    """Settings as TOML, whose strings, numbers and booleans are those of JSON."""
+    return "\n".join(f"{key} = {json.dumps(value)}" for key, value in table.items())
+
+
 def toml(tables):
-    """The tables as TOML, whose strings, numbers and booleans are those of JSON."""
-    lines = []
-    for name, settings in tables.items():
-        lines += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in settings.items()), ""]
-    return "\n".join(lines)
+    return "\n".join(f"[{name}]\n{settings_of(settings)}\n" for name, settings in tables.items())
 
 
 class Gateway(Process):
     """A gateway with simulated models that is paid through `backend`.
 
     `settings` are the backend's own; what is in `secrets` goes into files, as the gateway wants it. `lightning` adds
-    settings that every backend has, and `pool_size` says how many invoices it keeps ready.
+    settings that every backend has, `pool_size` says how many invoices it keeps ready, and `refunds` who pays them.
     """
 
     ready_path = "/readyz"
 
-    def __init__(self, folder, backend, settings, secrets=None, lightning=None, pool_size=None):
+    def __init__(self, folder, backend, settings, secrets=None, lightning=None, pool_size=None, refunds="automatic"):
         folder.mkdir(parents=True)
         port = free_port()
         files = {name: f"file:{secret_file(folder / name, value)}" for name, value in (secrets or {}).items()}
@@ -41,9 +42,12 @@ class Gateway(Process):
             "lightning.pool": {"max_age_seconds": 60} | ({} if pool_size is None else {"size": pool_size}),
             "sandbox": {"rehearsal": True, "generation_seconds": 0.2},
             "limits": {"challenges_per_minute": 0},
+            # The wallets that refunds go to are on the loopback.
+            "callbacks": {"allow_private": True},
         }
+        top = {"data_dir": str(folder / "data"), "refunds": refunds}
         self.config = folder / "satforge.toml"
-        self.config.write_text(f"data_dir = {json.dumps(str(folder / 'data'))}\n\n{toml(tables)}")
+        self.config.write_text(f"{settings_of(top)}\n\n{toml(tables)}")
         super().__init__([BINARY, "serve", "--config", self.config], folder / "gateway.log", port)
 
     def check(self):
@@ -57,6 +61,14 @@ class Gateway(Process):
             timeout=90,
         )
         return run.returncode, run.stdout + run.stderr
+
+    def refuses(self):
+        """Why `satforge serve` ends before it has begun."""
+        run = subprocess.run(
+            self.command, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+        )
+        assert run.returncode != 0, run.stdout + run.stderr
+        return run.stdout + run.stderr
 
     @contextmanager
     def running(self):
