@@ -1,5 +1,6 @@
 //! The operator's tools, beside a gateway at work and on what it has left.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use serde_json::Value;
@@ -40,7 +41,7 @@ async fn a_job_is_ended_and_run_once_more() {
     let gateway = scene.start(ENDLESS);
     let purchase = scene.buy(&gateway, MODEL, model(200)).await;
     let job = scene.rows().await.wait_for("running").await.id;
-    assert_eq!(scene.names("artifacts/inputs"), [job.clone()], "its input is a file");
+    assert_eq!(scene.names("artifacts/inputs"), [job.as_str()], "its input is a file");
 
     let fail = ["jobs", "fail", &purchase.payment_hash];
     let waits = scene.buyer.present(&gateway.url, &purchase, "wait=30");
@@ -50,7 +51,7 @@ async fn a_job_is_ended_and_run_once_more() {
     assert_eq!(told.json["refund"]["status"], "available");
     until("the generation is cancelled", async || scene.generations().is_empty().then_some(())).await;
     assert!(refusal(&scene, &fail).await.contains("has ended already: it is failed"));
-    assert_eq!(scene.names("artifacts/inputs"), [job.clone()], "it may be wanted again");
+    assert_eq!(scene.names("artifacts/inputs"), [job.as_str()], "it may be wanted again");
     gateway.kill();
 
     let gateway = scene.start(INSTANT);
@@ -229,7 +230,6 @@ async fn a_new_secret_takes_over_and_the_old_one_is_honoured() {
     for key in [&file, scene.data_dir().join("gateway.key").to_str().unwrap()] {
         let secret = std::fs::read_to_string(key).unwrap();
         assert!(secret.trim().len() == 64 && !said.contains(secret.trim()), "a secret is shown");
-        use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(std::fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
     }
     gateway.kill();
