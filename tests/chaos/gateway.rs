@@ -155,6 +155,16 @@ impl Gateway {
         self.settings.lock().unwrap().clone()
     }
 
+    /// Whether the gateway's own books balance.
+    pub fn balance(&self) -> Result<(), String> {
+        let said = self.command(&["report"]).output().map_err(|error| error.to_string())?;
+        if said.status.success() {
+            return Ok(());
+        }
+        let text = [said.stdout, said.stderr].concat();
+        Err(format!("its own report does not balance:\n{}", String::from_utf8_lossy(&text)))
+    }
+
     /// The last lines of the log.
     pub fn last_words(&self, lines: usize) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();

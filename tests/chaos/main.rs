@@ -78,6 +78,7 @@ async fn run(arguments: &Arguments) -> bool {
     let gateway = gateway.lock().await;
     let mut verdict = checker::judge(&world, gateway.clock_settings(), &everybody);
     wrongs.append(&mut verdict.wrongs);
+    wrongs.extend(gateway.balance().err());
     verdict.wrongs = wrongs;
     if arguments.keep {
         tell_slowest(&everybody);

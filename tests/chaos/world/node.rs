@@ -83,6 +83,8 @@ struct Inner {
     foreign: HashMap<String, Hash32>,
     /// Orders of what was paid or on its way already.
     blind_orders: Vec<u64>,
+    /// Invoices whose order was in hand for a while before it was in the books: a look did not find it.
+    slow: HashSet<String>,
 }
 
 impl Node {
@@ -150,6 +152,11 @@ impl Node {
         bolt11
     }
 
+    /// An order is in hand, and not in the books yet.
+    pub fn takes_its_time(&self, bolt11: &str) {
+        self.lock().slow.insert(bolt11.to_owned());
+    }
+
     /// The node is told to pay; some payments take a while, and some fail.
     pub fn order(&self, bolt11: &str, is_calm: bool) -> Ordered {
         let mut inner = self.lock();
@@ -157,7 +164,9 @@ impl Node {
         let Some(payment) = inner.outgoing.get_mut(&hash) else { return Ordered::Unknown };
         let (purchase, sent) = (payment.purchase, payment.sent());
         if let Some(sent @ (Sent::Paid | Sent::InFlight)) = sent {
-            inner.blind_orders.push(purchase);
+            if !inner.slow.contains(bolt11) {
+                inner.blind_orders.push(purchase);
+            }
             return if sent == Sent::Paid { Ordered::AlreadyPaid } else { Ordered::AlreadyUnderWay };
         }
         payment.orders += 1;

@@ -95,6 +95,7 @@ async fn ordered(world: Arc<World>, invoice: String, key: u64) -> Response<Body>
     if !world.weather.is_calm() && dice.thousandths(100) {
         // It is in hand, and not in the books yet.
         world.weather.count("slow-order");
+        world.node.takes_its_time(&invoice);
         pass(dice.millis(100, 1_500)).await;
     }
     match world.node.order(&invoice, world.weather.is_calm()) {
