@@ -9,8 +9,11 @@ pub mod edge;
 pub mod money;
 pub mod upstream;
 
+/// What is fed with bytes of a stranger's, and panics where something does not hold.
+pub type Target = fn(&[u8]);
+
 /// Each target: the name of its program, of its file and of its corpus in `fuzz/`.
-pub const TARGETS: [(&str, fn(&[u8])); 16] = [
+pub const TARGETS: [(&str, Target); 16] = [
     ("answers", upstream::answers),
     ("authorization", edge::authorization),
     ("callback_url", edge::callback_url),

@@ -21,7 +21,7 @@ use std::path::Path;
 use tracing_subscriber::EnvFilter;
 
 use super::error::Problems;
-use super::raw::{RawConfig, RawLog, RawLogFormat};
+use super::raw::{RawConfig, RawLog, RawLogFormat, RawSandbox};
 use super::{Config, Environment, KeyRing, LogConfig, LogFormat, SandboxConfig, secret};
 use allowed::DAY;
 
@@ -50,11 +50,7 @@ pub(super) fn meaning(
     let metrics_listen = metrics_listen(&raw.metrics.listen, server.listen, p);
     let log = log(&raw.log, p);
     let lightning = lightning::lightning(&raw.lightning, environment, p);
-    let sandbox = SandboxConfig {
-        public: raw.sandbox.public,
-        rehearsal: raw.sandbox.rehearsal,
-        generation_time: p.seconds("sandbox.generation_seconds", raw.sandbox.generation_seconds, 0.0..=DAY),
-    };
+    let sandbox = sandbox(&raw.sandbox, p);
     let callbacks = money::callbacks(&raw.callbacks, mode, &sandbox, &lightning, &server, p);
     let services = pricing::services(&raw.services, callbacks, p);
     let providers = providers::providers(&raw.providers, environment, server.public_url.as_deref(), p);
@@ -104,6 +100,14 @@ pub(super) fn meaning(
             unsold,
         }),
         _ => Err(problems),
+    }
+}
+
+fn sandbox(raw: &RawSandbox, problems: &mut Problems) -> SandboxConfig {
+    SandboxConfig {
+        public: raw.public,
+        rehearsal: raw.rehearsal,
+        generation_time: problems.seconds("sandbox.generation_seconds", raw.generation_seconds, 0.0..=DAY),
     }
 }
 
