@@ -9,7 +9,7 @@ pub mod edge;
 pub mod money;
 pub mod upstream;
 
-/// What is fed with bytes of a stranger's, and panics where something does not hold.
+/// What a program of the fuzzer's calls with each input.
 pub type Target = fn(&[u8]);
 
 /// Each target: the name of its program, of its file and of its corpus in `fuzz/`.

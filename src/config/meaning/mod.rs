@@ -103,11 +103,11 @@ pub(super) fn meaning(
     }
 }
 
-fn sandbox(raw: &RawSandbox, problems: &mut Problems) -> SandboxConfig {
+fn sandbox(raw: &RawSandbox, p: &mut Problems) -> SandboxConfig {
     SandboxConfig {
         public: raw.public,
         rehearsal: raw.rehearsal,
-        generation_time: problems.seconds("sandbox.generation_seconds", raw.generation_seconds, 0.0..=DAY),
+        generation_time: p.seconds("sandbox.generation_seconds", raw.generation_seconds, 0.0..=DAY),
     }
 }
 
