@@ -16,6 +16,8 @@ use crate::world::{MODEL, PASSWORD, TOKEN, WEBHOOK_SECRET, World};
 pub const DEADLINE: u64 = 240;
 /// How long a start may take when all is well.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long after its start a process may still be at it.
+const STARTING: Duration = Duration::from_secs(10);
 const SECRET: &str = "7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f";
 
 /// What is wrong with the disk; the numbers are those of `shim.c`.
@@ -47,8 +49,9 @@ pub struct Gateway {
     planted: Option<Bug>,
     child: Option<Child>,
     pub kills: u64,
-    disk: Mutex<Disk>,
-    was_broken_at_start: bool,
+    disk: Disk,
+    /// When the process was started, and whether its disk was broken then or soon after.
+    started: (Instant, bool),
     settings: Mutex<Vec<ClockSet>>,
 }
 
@@ -73,8 +76,8 @@ impl Gateway {
             planted,
             child: None,
             kills: 0,
-            disk: Mutex::new(Disk::Well),
-            was_broken_at_start: false,
+            disk: Disk::Well,
+            started: (Instant::now(), false),
             settings: Mutex::new(vec![ClockSet { at: Instant::now(), ahead: 0 }]),
         }
     }
@@ -104,7 +107,7 @@ impl Gateway {
                 let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
                 let child = self.command(&["serve"]).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
                 self.child = Some(child);
-                self.was_broken_at_start = *self.disk.lock().unwrap() != Disk::Well;
+                self.started = (Instant::now(), self.disk != Disk::Well);
             }
             if tokio::net::TcpStream::connect(&address).await.is_ok() {
                 return Ok(());
@@ -129,14 +132,15 @@ impl Gateway {
         self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some())
     }
 
-    /// Whether the disk was broken when the process began.
+    /// Whether the disk was broken while the process began.
     pub const fn was_broken_at_start(&self) -> bool {
-        self.was_broken_at_start
+        self.started.1
     }
 
     /// Breaks or mends the disk.
-    pub fn set_disk(&self, disk: Disk) {
-        *self.disk.lock().unwrap() = disk;
+    pub fn set_disk(&mut self, disk: Disk) {
+        self.disk = disk;
+        self.started.1 |= disk != Disk::Well && self.started.0.elapsed() < STARTING;
         self.control.write_all_at(&(disk as i64).to_ne_bytes(), 0).unwrap();
     }
 
@@ -187,7 +191,8 @@ fn compile(shim: &Path) {
 fn configuration(data: &Path, port: u16, world: &World) -> String {
     format!(
         "data_dir = '{data}'\n\
-         [server]\nlisten = '127.0.0.1:{port}'\n\
+         [server]\nlisten = '127.0.0.1:{port}'\nmax_connections_per_address = 0\n\
+         max_connections_per_network = 0\n\
          [metrics]\nlisten = 'off'\n\
          [log]\nfilter = 'warn'\n\
          [keys]\nsecrets = ['env:CHAOS_KEY']\n\
@@ -198,7 +203,7 @@ fn configuration(data: &Path, port: u16, world: &World) -> String {
          [payouts]\npayment_timeout_seconds = 5\n\
          [services.video]\ndeadline_seconds = {DEADLINE}\n\
          [services.3d-model]\ndeadline_seconds = {DEADLINE}\n\
-         [limits]\nchallenges_per_minute = 0\n\
+         [limits]\nchallenges_per_minute = 0\nnetwork_challenges_per_minute = 0\nopen_invoices = 0\nmisses_per_minute = 0\n\
          [waiting]\nkeepalive_after_seconds = 1\nkeepalive_every_seconds = 0.5\nhold_seconds = 6\n\
          [jobs]\nconcurrency = 500\nlease_seconds = 6\nbackoff_base_seconds = 0.1\nbackoff_max_seconds = 2\n\
          poll_interval_seconds = 0.3\nprovider_timeout_seconds = 3\n\

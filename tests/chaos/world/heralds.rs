@@ -43,15 +43,16 @@ pub fn announce(world: &Arc<World>, work: &Work, insists: bool, telling: Telling
             if taken {
                 mark_told(&world, &work);
             }
-            if (taken || !insists) && !dice.thousandths(200) {
-                break;
-            }
             if taken || !insists {
-                world.weather.count("webhook-doubled");
-                insist_no_more(&world, &work, &mut dice, telling).await;
                 break;
             }
             pass(dice.millis(200, 1_500)).await;
+        }
+        if dice.thousandths(200) {
+            world.weather.count("webhook-doubled");
+            pass(dice.millis(0, 800)).await;
+            let event = telling(&world, &work, true, 98);
+            tell(&world, &work, &mut dice, event).await;
         }
         if dice.thousandths(100) {
             world.weather.count("webhook-disordered");
@@ -59,12 +60,6 @@ pub fn announce(world: &Arc<World>, work: &Work, insists: bool, telling: Telling
             tell(&world, &work, &mut dice, event).await;
         }
     });
-}
-
-async fn insist_no_more(world: &Arc<World>, work: &Work, dice: &mut Dice, telling: Telling) {
-    pass(dice.millis(0, 800)).await;
-    let event = telling(world, work, true, 98);
-    tell(world, work, dice, event).await;
 }
 
 fn current(world: &World, work: &Work) -> Option<Work> {
