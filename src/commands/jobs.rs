@@ -46,7 +46,7 @@ pub enum Jobs {
     /// Has a failed job run once more, instead of the refund.
     ///
     /// Only while nobody has claimed the refund: it is cancelled in the same step, so nobody gets both the result and the
-    /// money. If the job fails again, it is owed again. What the job needs is kept for artifacts.retention_days after it has
+    /// money. If the job fails again, it is owed again. What the job needs is kept for `artifacts.retention_days` after it has
     /// failed. It gets as much time as it had, and creates cost you anew.
     ///
     /// The caller who presents the credential again waits for the result as at first. A callback that was delivered, or
@@ -72,8 +72,8 @@ pub enum Jobs {
         place: Place,
         #[command(flatten)]
         form: Form,
-        /// Why, as it stands in the database, the log and the metrics. Callers are told CONTENT_REJECTED or
-        /// GENERATION_FAILED.
+        /// Why, as it stands in the database, the log and the metrics. Callers are told `CONTENT_REJECTED` or
+        /// `GENERATION_FAILED`.
         #[arg(long, default_value = "operator_fault", value_parser = PossibleValuesParser::new(REASONS))]
         reason: String,
     },

@@ -92,14 +92,13 @@ pub async fn backup(backup: Backup) -> anyhow::Result<()> {
 /// Rotates secrets.
 pub async fn keys(keys: Keys) -> anyhow::Result<()> {
     let Keys::Rotate { place, form, out, write } = keys;
-    let config = match place.config() {
-        Some(file) => Config::load(file)?,
-        None => {
-            let data_dir = place.data_dir()?;
-            // A look must not make what it looks for.
-            anyhow::ensure!(data_dir.is_dir(), "{} is not a directory", data_dir.display());
-            Config::dev(DevOptions { data_dir: Some(data_dir), ..DevOptions::default() })?
-        }
+    let config = if let Some(file) = place.config() {
+        Config::load(file)?
+    } else {
+        let data_dir = place.data_dir()?;
+        // A look must not make what it looks for.
+        anyhow::ensure!(data_dir.is_dir(), "{} is not a directory", data_dir.display());
+        Config::dev(DevOptions { data_dir: Some(data_dir), ..DevOptions::default() })?
     };
     form.print(&operator::rotate(&config, out, write, &SystemClock).await?);
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use figment::providers::Serialized;
 use figment::value::{Dict, Value};
@@ -84,6 +85,12 @@ impl Config {
         meaning(&raw, Mode::Serve, environment, keys, problems)
             .map_err(|problems| problems.into_errors(|path| set_by(path, environment)))
     }
+    /// For how long after a key has stopped minting its tokens can be presented: for a job, and then for the result.
+    #[must_use]
+    pub fn tokens_live(&self) -> Duration {
+        self.lightning.invoice_expiry + self.paywall.redeem_window + self.artifacts.retention
+    }
+
     /// Where the configuration in the file at `path` keeps everything, after the variables of this process. No secret is
     /// read for it. Fails with what was typed wrong.
     pub fn data_dir_of(path: &Path) -> Result<PathBuf, ConfigErrors> {

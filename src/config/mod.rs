@@ -88,14 +88,6 @@ pub struct Config {
     pub unsold: Vec<ServiceId>,
 }
 
-impl Config {
-    /// For how long after a key has stopped minting its tokens can be presented: for a job, and then for the result.
-    #[must_use]
-    pub fn tokens_live(&self) -> Duration {
-        self.lightning.invoice_expiry + self.paywall.redeem_window + self.artifacts.retention
-    }
-}
-
 /// The listener for callers.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {

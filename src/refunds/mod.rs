@@ -33,8 +33,9 @@ use payer::Look;
 
 /// Who pays where the operator does it by hand.
 pub const BY_HAND: &str = "operator";
-/// Payments at once: a burst of claims must not take all of a node's attention.
-const PAYMENTS: usize = 8;
+/// Payments at once: a burst of claims must not take all of a node's attention, and a few that hang must not keep all others
+/// waiting.
+const PAYMENTS: usize = 32;
 
 /// Refunds, and who pays them; cloning it is cheap.
 #[derive(Clone)]

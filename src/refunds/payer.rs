@@ -20,8 +20,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 /// What a payment may take beyond the time that the backend was given: the look before it, and the answer.
 const GRACE: Duration = Duration::from_secs(30);
-/// Claims read at once.
-const PAGE: i64 = 100;
+/// Open claims that are looked after at once; the oldest come first.
+const AT_ONCE: i64 = 1_000;
 
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,16 +102,7 @@ impl Desk {
     }
 
     async fn look_around(self: &Arc<Self>) -> Result<(), StoreError> {
-        let mut after = (i64::MIN, String::new());
-        let mut open = Vec::new();
-        loop {
-            let page = self.store.open_claims(after.clone(), PAGE).await?;
-            let Some(last) = page.last() else { break };
-            if let RefundState::Claiming(claim) = &last.state {
-                after = (claim.claimed_at, last.job.to_string());
-            }
-            open.extend(page.into_iter().filter(|refund| self.is_ours(refund)));
-        }
+        let open = self.store.open_claims(&self.payer, AT_ONCE).await?;
         let now = Instant::now();
         for refund in &open {
             if self.is_due(refund.job, now) {

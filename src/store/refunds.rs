@@ -58,18 +58,15 @@ impl Store {
         row.as_ref().map(read_refund).transpose()
     }
 
-    /// Up to `limit` refunds that are being claimed, in the order of their claims, those behind `after` alone: a time in
-    /// Unix milliseconds and the id of a job.
-    pub async fn open_claims(&self, after: (i64, String), limit: i64) -> Result<Vec<Refund>, StoreError> {
-        let (claimed_at, job_id) = after;
+    /// Up to `limit` refunds that `payer` was told to pay and of which nobody knows what became, the oldest claims first.
+    pub async fn open_claims(&self, payer: &str, limit: i64) -> Result<Vec<Refund>, StoreError> {
         let rows = query(concat!(
             "SELECT ",
             refund_columns!(),
-            " FROM refunds WHERE status = 'claiming' AND (claimed_at > $1 OR (claimed_at = $1 AND job_id > $2)) ",
-            "ORDER BY claimed_at, job_id LIMIT $3",
+            " FROM refunds WHERE status = 'claiming' AND payer = $1 AND invoice IS NOT NULL ",
+            "ORDER BY claimed_at, job_id LIMIT $2",
         ))
-        .bind(claimed_at)
-        .bind(job_id)
+        .bind(payer.to_owned())
         .bind(limit)
         .fetch_all(&self.readers)
         .await?;

@@ -13,9 +13,9 @@ use crate::world::{EPOCH, World};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A provider that asks for a pause before it takes the first create.
+/// A provider that does not take the first create.
 fn busy_at_first() -> std::sync::Arc<Fake> {
-    let busy = ProviderError::NotStarted { message: "429".into(), retry_after: Some(Duration::from_mins(9)) };
+    let busy = ProviderError::NotStarted { message: "429".into(), retry_after: None };
     Fake::new(Script { submit: [Say(Err(busy))].into(), ..Script::default() })
 }
 

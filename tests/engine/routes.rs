@@ -145,7 +145,8 @@ async fn a_route_may_owe_rather_than_send_again() {
 async fn a_route_that_makes_no_results_is_closed() {
     let junk = || Say(Ok(crate::fake::bytes(&[b"<html>"])));
     for sold in [[true, true, false], [true; 3]] {
-        let fake = Fake::new(Script { fetch: [junk(), junk(), junk()].into(), ..Script::default() });
+        // Six looks each: a page may stand in a film's place for a while.
+        let fake = Fake::new(Script { fetch: (0..18).map(|_| junk()).collect(), ..Script::default() });
         let world = if sold[2] {
             // The simulated provider's own: there is nothing that an operator could mend.
             World::new(&fake).await

@@ -66,10 +66,10 @@ async fn a_failure_outlives_the_retention() {
     let failed = app.redeem(&purchase).await;
     assert_eq!(failed.outcome(), (502, "GENERATION_FAILED"));
     let inputs = app.data_dir().join("artifacts/inputs");
-    app.advance(7 * DAY - SECOND);
+    app.advance(6 * DAY);
     app.sweep().await;
     assert_eq!(std::fs::read_dir(&inputs).unwrap().count(), 1, "it can be run once more");
-    app.advance(SECOND);
+    app.advance(DAY);
     app.sweep().await;
     assert_eq!(std::fs::read_dir(&inputs).unwrap().count(), 0);
     app.advance(400 * DAY);

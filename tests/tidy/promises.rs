@@ -25,17 +25,22 @@ fn named(text: &str) -> Vec<Named<'_>> {
     let mut file = None;
     for (word, after) in quoted(text) {
         let is_name = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-        if word.ends_with(".rs") {
+        if is_file(word) {
             file = after.starts_with(':').then_some(word);
         } else if is_name && (file.is_some() || word.matches('_').count() > 2) {
             found.push(Named { file, test: word });
         }
         // A list goes on after a comma, and a line may end there.
-        if !word.ends_with(".rs") && after.trim() != "," {
+        if !is_file(word) && after.trim() != "," {
             file = None;
         }
     }
     found
+}
+
+/// Whether a word is the name of a file of ours.
+fn is_file(word: &str) -> bool {
+    Path::new(word).extension().is_some_and(|extension| extension == "rs")
 }
 
 fn text_of(path: &str) -> String {
@@ -43,9 +48,10 @@ fn text_of(path: &str) -> String {
 }
 
 fn defines(source: &Source, test: &str) -> bool {
-    source.text.match_indices(&format!("fn {test}")).any(|(at, found)| {
-        source.text[at + found.len()..].starts_with(['(', '<']) && !source.text[..at].ends_with(|c: char| c == '/')
-    })
+    source
+        .text
+        .match_indices(&format!("fn {test}"))
+        .any(|(at, found)| source.text[at + found.len()..].starts_with(['(', '<']) && !source.text[..at].ends_with('/'))
 }
 
 /// Those of `text` that nobody has written.
