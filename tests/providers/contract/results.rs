@@ -15,8 +15,12 @@ pub async fn too_large_is_owed_back<V: Vendor>() {
     unusable::<V>(File::TooLarge).await;
 }
 
+/// A page may stand in a result's place for a while, so it is looked at six times.
 pub async fn of_the_wrong_kind_is_owed_back<V: Vendor>() {
-    unusable::<V>(File::WrongKind).await;
+    let world = World::new::<V>().await;
+    world.upstream.serve_next([const { File::WrongKind }; 6]);
+    world.expect_owed("GENERATION_FAILED").await;
+    assert_eq!((world.upstream.started(), world.upstream.count(Errand::File)), (1, 6));
 }
 
 pub async fn a_redirect_elsewhere_is_never_followed<V: Vendor>() {
