@@ -100,6 +100,10 @@
 //!     in [`http::generate`]. Unpaid invoices have a ceiling that nobody reaches alone (`lightning/open_invoices.rs`),
 //!     and whoever is refused all the time waits for it ([`http::tarpit`]): `tests/http/floods.rs`, `sockets.rs`. What
 //!     was paid for is not decoded again (`catalog/model3d.rs`: `what_was_paid_for_is_not_decoded_again`).
+//! 13. *A refund is paid once, for what was paid and to whoever holds the credential.* Its claim is on disk before anything is
+//!     ordered, one conditional statement each (`store/refunds.rs`); who pays is asked before anything is ordered again
+//!     ([`lightning::pay()`], `refunds/payer.rs`). `src/refunds/tests.rs`, `tests/http/refunds.rs`, `tests/http/thieves.rs`;
+//!     `tests/chaos` kills the gateway in between, over a node that lies.
 //!
 //! # Where the code is not as first designed, and why
 //!
