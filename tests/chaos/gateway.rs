@@ -210,7 +210,7 @@ fn configuration(data: &Path, port: u16, world: &World) -> String {
          [lightning.pool]\nsize = 40\nrefill_per_second = 100\n\
          [lightning.phoenixd]\nurl = '{node}'\npassword = 'env:CHAOS_PHOENIXD'\n\
          [paywall]\nredeem_window_seconds = 3600\n\
-         [payouts]\npayment_timeout_seconds = 5\n\
+         [payouts]\npayment_timeout_seconds = 5\nmax_fee_floor_sats = 10\n\
          [services.video]\ndeadline_seconds = {DEADLINE}\n\
          [services.3d-model]\ndeadline_seconds = {DEADLINE}\n\
          [limits]\nchallenges_per_minute = 0\nnetwork_challenges_per_minute = 0\nopen_invoices = 0\nmisses_per_minute = 0\n\

@@ -79,6 +79,9 @@ async fn run(arguments: &Arguments) -> bool {
     let mut verdict = checker::judge(&world, gateway.clock_settings(), &everybody);
     wrongs.append(&mut verdict.wrongs);
     wrongs.extend(gateway.balance().err());
+    if verdict.outcomes.contains_key("refund-available") && !verdict.outcomes.contains_key("refund-paid") {
+        wrongs.push("money is owed back, and nobody got any: refunds were not tried".to_owned());
+    }
     verdict.wrongs = wrongs;
     if arguments.keep {
         tell_slowest(&everybody);
