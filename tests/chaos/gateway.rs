@@ -15,7 +15,7 @@ use crate::world::{MODEL, PASSWORD, TOKEN, WEBHOOK_SECRET, World};
 /// Seconds that a job may take.
 pub const DEADLINE: u64 = 240;
 /// How long a start may take when all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long after its start a process may still be at it.
 const STARTING: Duration = Duration::from_secs(10);
 const SECRET: &str = "7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f";

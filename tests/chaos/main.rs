@@ -44,7 +44,7 @@ const BUYERS: usize = 100;
 /// Who comes again at the same time when all is well.
 const RETURNING: usize = 64;
 /// How long the rest may take when all is well.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 fn main() -> ExitCode {
     let arguments = match Arguments::read() {
