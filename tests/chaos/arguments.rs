@@ -26,7 +26,9 @@ impl Arguments {
                 }
                 "--keep" => read.keep = true,
                 "--list-bugs" => {
-                    Bug::ALL.iter().for_each(|bug| println!("{}", bug.name()));
+                    for bug in Bug::ALL {
+                        println!("{}", bug.name());
+                    }
                     return Ok(None);
                 }
                 _ => return Err("use --seconds S, --seed N, --plant BUG and --keep, or --list-bugs".to_owned()),

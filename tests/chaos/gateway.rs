@@ -15,7 +15,7 @@ use crate::world::{MODEL, PASSWORD, TOKEN, WEBHOOK_SECRET, World};
 /// Seconds that a job may take.
 pub const DEADLINE: u64 = 240;
 /// How long a start may take when all is well.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How long after its start a process may still be at it.
 const STARTING: Duration = Duration::from_secs(10);
 const SECRET: &str = "7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f7f";
@@ -210,7 +210,7 @@ fn configuration(data: &Path, port: u16, world: &World) -> String {
          [lightning.pool]\nsize = 40\nrefill_per_second = 100\n\
          [lightning.phoenixd]\nurl = '{node}'\npassword = 'env:CHAOS_PHOENIXD'\n\
          [paywall]\nredeem_window_seconds = 3600\n\
-         [payouts]\npayment_timeout_seconds = 5\n\
+         [payouts]\npayment_timeout_seconds = 5\nmax_fee_floor_sats = 10\n\
          [services.video]\ndeadline_seconds = {DEADLINE}\n\
          [services.3d-model]\ndeadline_seconds = {DEADLINE}\n\
          [limits]\nchallenges_per_minute = 0\nnetwork_challenges_per_minute = 0\nopen_invoices = 0\nmisses_per_minute = 0\n\

@@ -93,6 +93,7 @@ pub enum Claim {
 }
 
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of its own")]
 pub struct Plan {
     pub is_film: bool,
     /// Pays, but presents nothing before the end.

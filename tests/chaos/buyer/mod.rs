@@ -186,7 +186,7 @@ impl Market {
                     notes.plan.wait = Wait::Plain(3);
                     return;
                 }
-                (200, _) | (500 | 503, _) => {}
+                (200 | 500 | 503, _) => {}
                 (status, _) => {
                     notes.is_wrong(format!("a job that was accepted is answered {status} {}", answer.code()));
                     return;
@@ -225,10 +225,10 @@ impl Market {
 
     /// What buyers do who know what became of their money.
     async fn afterwards(&self, notes: &mut Notes, until: Instant) {
-        if notes.plan.looks_again {
-            if let Said::Result(path) = self.present(notes, "").await {
-                self.look_into(notes, &path, until).await;
-            }
+        if notes.plan.looks_again
+            && let Said::Result(path) = self.present(notes, "").await
+        {
+            self.look_into(notes, &path, until).await;
         }
         if notes.is_owed() && notes.plan.claim != Claim::Never {
             self.claim(notes, until + PATIENCE).await;
@@ -263,7 +263,7 @@ impl Market {
             self.present(notes, "").await;
         }
         // Every other one leaves the money where it is for now: that is an outcome, too.
-        if notes.is_owed() && notes.job % 2 == 0 {
+        if notes.is_owed() && notes.job.is_multiple_of(2) {
             self.claim(notes, until).await;
         }
     }

@@ -105,8 +105,7 @@ pub fn read(notes: &mut Notes, answer: &Answer) -> Said {
             notes.saw_end();
             Said::Owed
         }
-        (500 | 503, _) => Said::Nothing,
-        (408, _) => Said::Nothing,
+        (408 | 500 | 503, _) => Said::Nothing,
         (status, _) => {
             let code = json["error_code"].as_str().unwrap_or_default().to_owned();
             notes.is_wrong(format!("a good credential was answered {status} {code}"));

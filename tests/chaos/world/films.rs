@@ -41,8 +41,8 @@ async fn probe(State(world): State<Arc<World>>) -> Response<Body> {
 
 /// The number of the purchase, from the prompt.
 fn job_of(input: &Value) -> u64 {
-    let words = input["prompt"].as_str().unwrap_or_default().split(' ');
-    words.last().and_then(|number| number.parse().ok()).unwrap_or(u64::MAX)
+    let mut words = input["prompt"].as_str().unwrap_or_default().split(' ');
+    words.next_back().and_then(|number| number.parse().ok()).unwrap_or(u64::MAX)
 }
 
 fn prediction(world: &World, work: &Work) -> Value {
