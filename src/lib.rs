@@ -79,7 +79,7 @@
 //!    it runs has nothing but its connection.
 //! 6. *An unpaid challenge writes nothing to the database.* [`paywall`] and [`lightning`] do not import [`store`]
 //!    (`tests/tidy`): root keys are derived, and amounts stand inside the macaroon ([`paywall::token`]). [`books`] writes
-//!    what was paid, and once a minute how many challenges there were, as a sum. `tests/http/challenge.rs`;
+//!    what was paid, and every ten seconds how many challenges there were, as a sum. `tests/http/challenge.rs`;
 //!    `tests/http/lightning.rs`: `payments_are_entered_in_the_books`.
 //! 7. *One price function.* [`catalog::price::quote`] feeds the challenge, the pages, the metadata and the shelves of
 //!    invoices; `catalog/describe.rs`: `the_examples_can_be_bought_at_the_price_they_show`. The price follows the route

@@ -7,7 +7,7 @@ use crate::lightning::{Invoices, IssuedSum};
 use crate::store::{Store, Tally};
 
 /// The pause between two entries: so much is not counted when the process is killed.
-const ENTER_EVERY: Duration = Duration::from_mins(1);
+const ENTER_EVERY: Duration = Duration::from_secs(10);
 
 /// Enters what `invoices` have counted until `stopped`, and then once more.
 pub async fn keep_tallies(invoices: &Invoices, store: &Store, stopped: impl Future<Output = ()>) {

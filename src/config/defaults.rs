@@ -27,7 +27,7 @@ impl RawConfig {
             paywall: RawPaywall { redeem_window_seconds: 86_400.0 },
             payouts: RawPayouts {
                 max_fee_percent: 1.0,
-                max_fee_floor_sats: 5,
+                max_fee_floor_sats: 10,
                 payment_timeout_seconds: 60.0,
                 link_seconds: 86_400.0,
             },
