@@ -1,4 +1,4 @@
-//! How many challenges were handed out, once a minute and as sums.
+//! How many challenges were handed out, every few seconds and as sums.
 
 use std::future::Future;
 use std::time::Duration;
