@@ -118,6 +118,8 @@ pub(crate) fn wanted(
     let Ok(parsed) = parse_range_header(range) else { return Ok(None) };
     let ranges = parsed.validate(size).map_err(|_| Unsatisfiable)?;
     match ranges.as_slice() {
+        // Of an empty file the library finds the first byte.
+        [one] if *one.end() >= size => Err(Unsatisfiable),
         [one] => Ok(Some(*one.start()..one.end().saturating_add(1))),
         _ => Ok(None),
     }
