@@ -41,7 +41,7 @@ class Gateway(Process):
             f"lightning.{backend}": settings | files,
             "lightning.pool": {"max_age_seconds": 60} | ({} if pool_size is None else {"size": pool_size}),
             "sandbox": {"rehearsal": True, "generation_seconds": 0.2},
-            "limits": {"challenges_per_minute": 0},
+            "limits": {"challenges_per_minute": 0, "network_challenges_per_minute": 0, "open_invoices": 0},
             # The wallets that refunds go to are on the loopback.
             "callbacks": {"allow_private": True},
         }

@@ -35,6 +35,8 @@ tls_certificate = "{certificate}"
 generation_seconds = 0.2
 [limits]
 challenges_per_minute = 0
+network_challenges_per_minute = 0
+open_invoices = 0
 """
 
 

@@ -67,7 +67,7 @@ class Seller(Gateway):
             }
             | (artifacts or {}),
             "sandbox": {"generation_seconds": seconds},
-            "limits": {"challenges_per_minute": 0},
+            "limits": {"challenges_per_minute": 0, "network_challenges_per_minute": 0, "open_invoices": 0},
         }
         self.config = folder / "satforge.toml"
         self.config.write_text(f"data_dir = {json.dumps(str(self.data))}\n\n{toml(tables)}")
