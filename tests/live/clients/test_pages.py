@@ -95,6 +95,15 @@ def test_the_purchases_in_the_readme(name, bought, empty):
     check_bought(empty, script, pattern, seconds)
 
 
+def test_the_refund_in_the_readme(empty):
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    (script,) = re.findall(r"^<!-- refund -->\n```sh\n(.*?)^```$", readme, re.DOTALL | re.MULTILINE)
+    run_curl(f"GATEWAY_URL={GATEWAY_URL}\n{script}", empty)
+    assert json.loads((empty / "answer.json").read_text())["refund"]["status"] == "available"
+    refund = json.loads((empty / "refund.json").read_text())
+    assert (refund["status"], refund["amount_sats"]) == ("paid", 500)
+
+
 def test_the_printed_way_to_hide_a_trigger_in_a_picture(empty):
     """It goes between the download and the rest of the first step, and the purchase fails as the word says."""
     html = httpx.get(GATEWAY_URL + "/l402/3d-model", trust_env=False).raise_for_status().text
