@@ -6,7 +6,10 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Executor as _};
 
-use crate::support::{Purchase, Setup, TestApp, VIDEO, video_body};
+use serde_json::json;
+
+use crate::support::owed::{Owed, invoice, withdraw};
+use crate::support::{Purchase, Setup, TestApp, VIDEO, VIDEO_SATS, video_body};
 
 /// Longer than the gateway takes to find out that it can write again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,6 +47,27 @@ async fn an_idle_gateway_finds_out_by_itself_that_it_can_write_again() {
     drop(other);
     sells_again(&app).await;
     assert_eq!(app.redeem(&paid).await.status, 200);
+    app.stop().await;
+}
+
+/// Nothing leaves the node on account of a claim that a crash would forget, and what cannot be written down costs nobody
+/// their refund.
+#[tokio::test]
+async fn a_claim_that_cannot_be_written_down_is_not_paid() {
+    let app = Setup::new().real_time().start().await;
+    let owed = Owed::at(&app).await;
+    let (offer, mine) = (owed.scan(&app).await, invoice(&app, VIDEO_SATS).await);
+    let other = lock(&app).await;
+    let (by_credential, by_link) =
+        tokio::join!(owed.claim(&app, json!({"invoice": mine})), withdraw(&app, &offer, &mine));
+    assert_eq!(by_credential.outcome(), (500, "INTERNAL"), "{}", by_credential.text());
+    assert_eq!(by_link["status"], "ERROR", "{by_link}");
+    assert_eq!((app.lightning.payments(), &owed.look(&app).await["status"]), (0, &json!("available")));
+
+    drop(other);
+    sells_again(&app).await;
+    let claimed = owed.claim(&app, json!({"invoice": mine})).await;
+    assert_eq!((claimed.status, app.lightning.payments()), (200, 1), "{}", claimed.text());
     app.stop().await;
 }
 
