@@ -215,8 +215,14 @@ fn end(gateway: &Gateway, view: &JobView) -> End {
 }
 
 fn result(gateway: &Gateway, view: &JobView, delivery: &Delivery) -> Map<String, Value> {
-    let url = format!("{}/artifacts/{}", gateway.public_url(), delivery.artifact);
+    let url = result_url(gateway, delivery);
     Map::from_iter([(view.job.binding.service.result_field().to_owned(), Value::String(url))])
+}
+
+/// Where a result is. Whoever is told may fetch it, whatever others at the same address have asked for.
+pub fn result_url(gateway: &Gateway, delivery: &Delivery) -> String {
+    gateway.misses.found(&delivery.artifact);
+    format!("{}/artifacts/{}", gateway.public_url(), delivery.artifact)
 }
 
 fn failure(failed: &Failed, owed: &str) -> Problem {
@@ -244,9 +250,11 @@ fn accepted_response(gateway: &Gateway, view: &JobView, holder: &Holder) -> Resp
     response
 }
 
-/// Where a job can be read.
+/// Where a job can be read. Whoever is told may look there, whatever others at the same address have asked for.
 pub fn poll_url(gateway: &Gateway, view: &JobView) -> String {
-    format!("{}/api/l402/jobs/{}", gateway.public_url(), view.job.public_id.as_str())
+    let id = view.job.public_id.as_str();
+    gateway.misses.found(id);
+    format!("{}/api/l402/jobs/{id}", gateway.public_url())
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -1,8 +1,9 @@
 //! How often one client address may ask for what does not exist.
 //!
-//! Ids of jobs, names of results and credentials cannot be guessed; what a guess costs is a look into the database. So they are
-//! counted, and whoever is over the budget is refused without a look. What was found is not counted, and whoever asks
-//! for what was found lately is let through whatever others at the same address do.
+//! Ids of jobs and names of results cannot be guessed; what a guess costs is a look into the database. So they are counted,
+//! and whoever is over the budget is refused without a look. Credentials that are refused are counted, too, once they were
+//! judged. What was found is not counted, and whoever asks for what was found or handed out lately is let through whatever
+//! others at the same address do.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;

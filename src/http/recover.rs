@@ -169,9 +169,7 @@ async fn recovered_doc(gateway: &Gateway, view: &JobView) -> Result<RecoveredDoc
     let poll_url = answer::poll_url(gateway, view);
     Ok(match &view.job.state {
         JobState::Succeeded(_) if answer::is_result_gone(gateway, view) => RecoveredDoc::Gone,
-        JobState::Succeeded(delivery) => {
-            RecoveredDoc::Delivered { url: format!("{}/artifacts/{}", gateway.public_url(), delivery.artifact) }
-        }
+        JobState::Succeeded(delivery) => RecoveredDoc::Delivered { url: answer::result_url(gateway, delivery) },
         JobState::Failed(_) => {
             let refund = gateway.refund_of(&view.job).await?;
             let amount = pages::context::sats(view.job.amount.sat_rounded_up());

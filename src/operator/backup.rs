@@ -90,6 +90,7 @@ async fn copy(store: &Store, from: &Path, draft: &Path, with_results: bool) -> R
     make_folder(draft)?;
     let database = draft.join(DATABASE);
     let folders: &[&str] = if with_results { &[INPUTS, RESULTS] } else { &[INPUTS] };
+    let mut missed_before = None;
     for round in 1.. {
         copy_files(from, draft, folders)?;
         remove_if_there(&database)?;
@@ -102,7 +103,9 @@ async fn copy(store: &Store, from: &Path, draft: &Path, with_results: bool) -> R
                 missing += usize::from(!copy_file(from, draft, &Path::new(folder).join(name))?);
             }
         }
-        if missing > 0 && round < ROUNDS {
+        // Files that are missing twice are elsewhere: in a bucket, or lost.
+        if missing > 0 && round < ROUNDS && missed_before != Some(missing) {
+            missed_before = Some(missing);
             continue;
         }
         keep_only(&draft.join(INPUTS), &inputs)?;

@@ -24,10 +24,13 @@ struct SetBack {
 const MOVES: [&str; 3] = [
     // What was paid for has its time from now on, and not from an hour that was none. A create that is looked for has the
     // deadline in its words.
+    // One that was run once more has its time from then on.
     "UPDATE jobs SET \
-     deadline_at = deadline_at - CASE WHEN created_at - $1 > $2 THEN created_at - $2 ELSE $1 END, \
-     created_at = CASE WHEN created_at - $1 > $2 THEN $2 ELSE created_at - $1 END \
-     WHERE created_at > $2 AND state NOT IN ('dispatching', 'succeeded', 'failed')",
+     deadline_at = deadline_at - CASE WHEN COALESCE(retried_at, created_at) <= $2 THEN 0 \
+     WHEN COALESCE(retried_at, created_at) - $1 > $2 THEN COALESCE(retried_at, created_at) - $2 ELSE $1 END, \
+     retried_at = CASE WHEN retried_at <= $2 THEN retried_at WHEN retried_at - $1 > $2 THEN $2 ELSE retried_at - $1 END, \
+     created_at = CASE WHEN created_at <= $2 THEN created_at WHEN created_at - $1 > $2 THEN $2 ELSE created_at - $1 END \
+     WHERE (created_at > $2 OR retried_at > $2) AND state NOT IN ('dispatching', 'succeeded', 'failed')",
     // By this a create is looked for.
     "UPDATE dispatches SET sent_at = CASE WHEN sent_at - $1 > $2 THEN $2 ELSE sent_at - $1 END WHERE sent_at > $2",
     // The pauses between tries may be long: without a measure they are left alone.
@@ -83,6 +86,27 @@ mod tests {
         for n in [1, 2] {
             let job = found(&store, n).await;
             assert_eq!((job.created_at, job.deadline_at), (NOW - 5_000, NOW + 595_000), "job {n}");
+        }
+    }
+
+    /// Its deadline is counted from then, whatever was wrong with the clock when it was made.
+    #[tokio::test]
+    async fn a_job_that_was_run_once_more_has_its_time_from_then_on() {
+        for (made, retried, back) in
+            [(NOW + HOUR, NOW - 5_000, NOW - 5_000), (NOW - HOUR, NOW + HOUR - 5_000, NOW - 5_000)]
+        {
+            let (store, _dir) = open().await;
+            redeemed_at(&store, 1, made).await;
+            sqlx::query("UPDATE jobs SET retried_at = $1, deadline_at = $2")
+                .bind(retried)
+                .bind(retried + 600_000)
+                .execute(&store.readers)
+                .await
+                .unwrap();
+            store.set_back(NOW, HOUR, NOW).await.unwrap();
+            let job = found(&store, 1).await;
+            assert!(job.created_at <= NOW);
+            assert_eq!(job.deadline_at, back + 600_000, "made at {made}");
         }
     }
 

@@ -148,6 +148,24 @@ async fn guesses_are_counted_and_what_is_there_is_not() {
     app.stop().await;
 }
 
+/// Many buyers may share one address with a guesser: what they are told of is theirs to fetch.
+#[tokio::test]
+async fn who_has_paid_is_let_through_to_what_nobody_has_looked_at_yet() {
+    let app = Setup::new().set("LIMITS__MISSES_PER_MINUTE", 1).set("LIMITS__MISS_BURST", 1).start().await;
+    let shared = [127, 0, 0, 1];
+    let guess = format!("/api/l402/jobs/{}", "7".repeat(32));
+    assert_eq!(get_from(&app, shared, &guess).await.outcome().0, 404);
+    assert_eq!(get_from(&app, shared, &guess).await.outcome().0, 429);
+    let (first, second) = (app.buy(VIDEO, &video_body("a cat")).await, app.buy(VIDEO, &video_body("a dog")).await);
+    let result = app.redeem(&first).await;
+    let file = app.path_of(result.json()["videoUrl"].as_str().unwrap());
+    assert_eq!(get_from(&app, shared, &file).await.outcome().0, 200, "the result");
+    let accepted = app.redeem_async(&second).await;
+    let poll = app.path_of(accepted.json()["poll_url"].as_str().unwrap());
+    assert_eq!(get_from(&app, shared, &poll).await.outcome().0, 200, "the job");
+    app.stop().await;
+}
+
 /// A flood waits for its refusals; a good credential from the same address does not.
 #[tokio::test]
 async fn refusals_without_end_are_delayed_and_payments_are_not() {
