@@ -165,9 +165,10 @@ impl LightningBackendConfig {
     pub fn payer(&self) -> String {
         let (name, identity) = match self {
             Self::Sandbox => ("sandbox", String::new()),
-            Self::Lnd(lnd) => ("lnd", lnd.url.to_string()),
-            Self::Cln(cln) => ("cln", cln.url.to_string()),
-            Self::Phoenixd(phoenixd) => ("phoenixd", phoenixd.url.to_string()),
+            // Another node may come to stand behind the same URL, and has other credentials then.
+            Self::Lnd(lnd) => ("lnd", format!("{} {}", lnd.url, lnd.macaroon.expose_secret())),
+            Self::Cln(cln) => ("cln", format!("{} {}", cln.url, cln.rune.expose_secret())),
+            Self::Phoenixd(phoenixd) => ("phoenixd", format!("{} {}", phoenixd.url, phoenixd.password.expose_secret())),
             Self::Lnbits(lnbits) => {
                 let key = lnbits.admin_key.as_ref().unwrap_or(&lnbits.invoice_key);
                 ("lnbits", format!("{} {}", lnbits.url, key.expose_secret()))

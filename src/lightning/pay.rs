@@ -8,6 +8,8 @@ use super::{FaultKind, LightningBackend, OutgoingState, Payment, PaymentOrder, R
 
 /// A second of an invoice's life is too little to pay it in.
 const TIME_LEFT: u64 = 5;
+/// So many seconds after an invoice's expiry, no order to pay it can begin any more, wherever it was held up.
+const SURELY_OVER: u64 = 600;
 
 /// An invoice to pay, and what it may cost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +72,9 @@ pub async fn pay(backend: &dyn LightningBackend, payout: &Payout, now: u64) -> P
         Ok(OutgoingState::Paid(receipt)) => return proven(receipt, &decoded.payment_hash),
         Ok(OutgoingState::InFlight) => return Payment::unknown("an earlier attempt may still be on its way"),
         Ok(OutgoingState::Unknown { reason }) => return Payment::Unknown { reason },
-        // For good, so that it is as if it had never been ordered; or it never was, and no order can still begin.
+        // An order whose connection broke may lie somewhere on the way, until no node would take it any more.
+        Ok(OutgoingState::NotFound) if now < decoded.expires_at.saturating_add(SURELY_OVER) => attempt,
+        // For good, or never: as if it had not been ordered.
         Ok(OutgoingState::Failed | OutgoingState::NotFound) => Attempt::First,
         // What it cannot do now it may have done before.
         Err(error) if error.kind == FaultKind::Unsupported => return attempt.stopped(error.to_string()),
@@ -186,6 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_stops_a_payout_says_nothing_of_an_earlier_order() {
+        const OVER: u64 = NOW + 660;
         const LATE: u64 = NOW + 3_600;
         for (attempt, word) in [(Attempt::First, "failed"), (Attempt::Again, "unknown")] {
             let unable = Teller { pays: false, found: Err(FaultKind::Unsupported), ..Teller::default() };
@@ -193,9 +198,10 @@ mod tests {
             let blind = Teller { found: Err(FaultKind::Unsupported), ..Teller::default() };
             assert_eq!(outcome(blind, attempt, NOW).await, (word, 0), "no key to look with");
             let unable = Teller { pays: false, ..Teller::default() };
-            assert_eq!(outcome(unable, attempt, NOW).await, ("failed", 0), "no key, and it was never ordered");
+            assert_eq!(outcome(unable, attempt, NOW).await, (word, 0), "no key, and it is not known there yet");
             let another = Teller { network: Network::Bitcoin, ..Teller::default() };
             assert_eq!(outcome(another, attempt, NOW).await, (word, 0), "another network");
+            assert_eq!(outcome(Teller::default(), attempt, OVER).await, (word, 0), "expired, and perhaps on its way");
             assert_eq!(outcome(Teller::default(), attempt, LATE).await, ("failed", 0), "expired, and never ordered");
             let failed = || Teller { found: Ok(OutgoingState::Failed), ..Teller::default() };
             assert_eq!(outcome(failed(), attempt, LATE).await, ("failed", 0), "for good");

@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::clock::signed_millis;
 use crate::config::LightningAddressConfig;
-use crate::domain::{Claim, ClaimedInvoice, JobId, Msat, Refund, RefundState};
+use crate::domain::{ClaimedInvoice, JobId, Msat, Refund, RefundState};
 use crate::lightning::lightning_address::LightningAddress;
 use crate::lightning::{Attempt, InvoiceRequest, LightningBackend as _, Network, decode_invoice};
 use crate::store::{Claiming, NewClaim, StoreError};
@@ -146,14 +146,15 @@ impl Desk {
         Ok(invoice.map_err(|_| no_invoice())?.bolt11)
     }
 
-    /// The refund that is being paid to this very invoice, or was.
+    /// The refund that is being paid to this very invoice, or was. Errors when that payment fails meanwhile.
     async fn same_claim(
         &self,
         refund: &Refund,
         invoice: &ClaimedInvoice,
         until: Instant,
-    ) -> Result<Option<Refund>, StoreError> {
+    ) -> Result<Option<Refund>, ClaimError> {
         let mut refund = refund.clone();
+        let mut was_open = false;
         loop {
             // Before the look, or an end between the two would be missed.
             let changed = self.changed.notified();
@@ -162,7 +163,14 @@ impl Desk {
             refund = self.store.refund(refund.job).await?.unwrap_or(refund);
             match &refund.state {
                 RefundState::Paid(paid) if paid.invoice_hash == Some(invoice.payment_hash) => return Ok(Some(refund)),
-                RefundState::Claiming(claim) if claim.invoice.as_ref() == Some(invoice) => {}
+                // Nobody here is going to say what became of it.
+                RefundState::Claiming(claim)
+                    if claim.invoice.as_ref() == Some(invoice) && claim.payer != self.payer =>
+                {
+                    return Ok(Some(refund));
+                }
+                RefundState::Claiming(claim) if claim.invoice.as_ref() == Some(invoice) => was_open = true,
+                RefundState::Available if was_open => return Err(ClaimError::Failed),
                 _ => return Ok(None),
             }
             if timeout_at(until, changed).await.is_err() {
@@ -179,13 +187,7 @@ impl Desk {
         let payer = if self.is_by_hand() { BY_HAND.to_owned() } else { self.payer.clone() };
         let claimed_at = signed_millis(self.clock.unix_millis());
         let (job, invoice, destination) = (refund.job, to.invoice, to.destination);
-        let claim = NewClaim {
-            job,
-            invoice: invoice.clone(),
-            destination: destination.clone(),
-            payer: payer.clone(),
-            claimed_at,
-        };
+        let claim = NewClaim { job, invoice, destination, payer, claimed_at };
         // Held before the row is there: whoever looks after open claims must not take this one for a dead process's.
         let place = self.take_up(job);
         let number = match self.store.claim_refund(claim).await? {
@@ -202,10 +204,9 @@ impl Desk {
         };
         tracing::info!(job.id = %job, refund.amount_msat = refund.amount.msat(), "a refund was claimed");
         let (told, outcome) = oneshot::channel();
-        let state = RefundState::Claiming(Claim { number, invoice, destination, payer, claimed_at });
-        let (desk, refund) = (self.clone(), Refund { claims: number, state, ..refund.clone() });
+        let desk = self.clone();
         self.shutdown.spawn(async move {
-            let outcome = desk.settle(&refund, Attempt::First).await;
+            let outcome = desk.settle(job, Some(number), Attempt::First).await;
             drop(place);
             // Nobody is left to be told if the caller has gone.
             let _ = told.send(outcome);

@@ -77,6 +77,7 @@ impl Desk {
 
     /// Looks after open claims until shutdown: those of a process that died, and those whose outcome a backend left open.
     pub(super) async fn watch(self: Arc<Self>) {
+        self.name_strangers().await;
         let mut failing = false;
         let mut warned = false;
         while !self.shutdown.is_soft() {
@@ -101,6 +102,19 @@ impl Desk {
         }
     }
 
+    /// Tells the operator of claims that nobody here may look after.
+    async fn name_strangers(&self) {
+        match self.store.claims_of_others(&[&self.payer, BY_HAND]).await {
+            Ok(0) => {}
+            Ok(claims) => tracing::error!(
+                claims,
+                "refunds are claimed that another node, wallet or key was told to pay: \
+                see `satforge refunds list --status claiming`"
+            ),
+            Err(error) => tracing::error!(%error, "open refunds cannot be counted"),
+        }
+    }
+
     async fn look_around(self: &Arc<Self>) -> Result<(), StoreError> {
         let open = self.store.open_claims(&self.payer, AT_ONCE).await?;
         let now = Instant::now();
@@ -108,7 +122,7 @@ impl Desk {
             if self.is_due(refund.job, now) {
                 let (desk, job, place) = (self.clone(), refund.job, self.take_up(refund.job));
                 self.shutdown.spawn(async move {
-                    desk.ask_again(job).await;
+                    desk.settle(job, None, Attempt::Again).await;
                     drop(place);
                 });
             }
@@ -116,20 +130,6 @@ impl Desk {
         let open: HashSet<JobId> = open.iter().map(|refund| refund.job).collect();
         self.looks().retain(|job, look| look.hands > 0 || open.contains(job));
         Ok(())
-    }
-
-    /// Asks what became of a claim, for whoever has it in hand.
-    ///
-    /// Crash rule: it is read again by then. The one that was listed may have been released since, and what was released
-    /// must not be paid.
-    pub(super) async fn ask_again(&self, job: JobId) {
-        match self.store.refund(job).await {
-            Ok(Some(refund)) if self.is_ours(&refund) => {
-                self.settle(&refund, Attempt::Again).await;
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!(job.id = %job, %error, "an open refund cannot be read"),
-        }
     }
 
     pub(super) fn is_due(&self, job: JobId, now: Instant) -> bool {
@@ -143,15 +143,25 @@ impl Desk {
         claim.payer == self.payer && claim.invoice.is_some()
     }
 
-    /// Has a claim paid, or asks what became of it, and writes that down.
+    /// Has a job's open claim paid, or asks what became of it, and writes that down; `number`: that claim and no other.
     ///
-    /// Crash rule: what is not written down is asked for again.
-    pub(super) async fn settle(&self, refund: &Refund, attempt: Attempt) -> Outcome {
-        let RefundState::Claiming(claim) = &refund.state else { return Outcome::Open };
-        let Some(invoice) = claim.invoice.as_ref().filter(|_| claim.payer != BY_HAND) else { return Outcome::Open };
+    /// Crash rule: what is not written down is asked for again. The claim is read when its turn has come: it may have been
+    /// released meanwhile, and what was released must not be paid.
+    pub(super) async fn settle(&self, job: JobId, number: Option<i64>, attempt: Attempt) -> Outcome {
         let Ok(_turn) = self.payments.acquire().await else { return Outcome::Open };
-        let job = refund.job;
-        let payment = match self.pay(invoice, refund.amount, attempt).await {
+        let refund = match self.store.refund(job).await {
+            Ok(refund) => refund.filter(|refund| self.is_ours(refund)),
+            Err(error) => {
+                tracing::error!(job.id = %job, %error, "an open refund cannot be read");
+                return Outcome::Open;
+            }
+        };
+        let Some(Refund { state: RefundState::Claiming(claim), amount, .. }) = refund else { return Outcome::Open };
+        let Some(invoice) = claim.invoice.as_ref().filter(|_| number.is_none_or(|number| number == claim.number))
+        else {
+            return Outcome::Open;
+        };
+        let payment = match self.pay(invoice, amount, attempt).await {
             Payment::Unknown { reason } if planted::is(Bug::DoublePayout) => Payment::Failed { reason },
             payment => payment,
         };
@@ -166,8 +176,13 @@ impl Desk {
         report(job, &payment);
         let outcome = match written {
             Ok(true) => outcome,
-            // Somebody else has written it down.
-            Ok(false) => Outcome::Open,
+            Ok(false) => {
+                if outcome == Outcome::Paid {
+                    tracing::error!(job.id = %job, refund.claim = claim.number,
+                        "a refund was paid whose claim was taken back: settle it before it is claimed again");
+                }
+                Outcome::Open
+            }
             Err(error) => {
                 tracing::error!(job.id = %job, %error, "what became of a refund cannot be written down; it is asked for again");
                 Outcome::Open

@@ -73,6 +73,19 @@ impl Store {
         rows.iter().map(read_refund).collect()
     }
 
+    /// How many refunds are being claimed that none of the two `payers` was told to pay.
+    pub async fn claims_of_others(&self, payers: &[&str; 2]) -> Result<i64, StoreError> {
+        let row = query(
+            "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM refunds \
+             WHERE status = 'claiming' AND payer <> $1 AND payer <> $2",
+        )
+        .bind(payers[0].to_owned())
+        .bind(payers[1].to_owned())
+        .fetch_one(&self.readers)
+        .await?;
+        Ok(row.try_get("n")?)
+    }
+
     /// Claims a refund: `available` becomes `claiming`, durably, before anything is paid.
     pub async fn claim_refund(&self, claim: NewClaim) -> Result<Claiming, StoreError> {
         self.writer.write(Begin(claim)).await

@@ -38,7 +38,8 @@ pub async fn show(
     let shown = async {
         let job = job_of(&gateway, caller, &id, &headers).await?;
         let refund = gateway.refunds.of(job.id).await.map_err(|error| stands().cause(&error))?;
-        let refund = refund.ok_or_else(nothing_owed)?;
+        let refund =
+            refund.filter(|refund| !matches!(refund.state, RefundState::Cancelled)).ok_or_else(nothing_owed)?;
         Ok(json_response(StatusCode::OK, &gateway.refund_document(&job.public_id, &refund)))
     };
     shown.await.unwrap_or_else(|problem: Problem| gateway.refuse(&problem))
